@@ -1,5 +1,8 @@
 """Frozen values that every layer may use: ids that cannot be mixed up, and secrets that do not print."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NewType
 
 UserId = NewType("UserId", int)
@@ -11,7 +14,7 @@ PushId = NewType("PushId", int)
 
 
 class Secret:
-    """A text that must not reach a log, an error or a metric (SendKey, bot token, context token, cookie, readkey, qrcode).
+    """A text that must not reach a log, an error or a metric: SendKey, tokens, cookie, readkey, pending qrcode.
 
     `str` and `repr` hide it; `reveal()` is the one way to the text, easy to search for. Two secrets are equal when
     their texts are; they hash like their texts.
@@ -43,3 +46,195 @@ class Secret:
 
     def __str__(self) -> str:
         return "…"
+
+
+class Priority(StrEnum):
+    """How a push stands among the others that wait for its channel."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class RowStatus(StrEnum):
+    """`queued` until settled, then one of the others for ever."""
+
+    QUEUED = "queued"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Reason(StrEnum):
+    """Why a row failed or was skipped, or why it cannot go now: the contract's words."""
+
+    CONTEXT_EXPIRED = "context_expired"
+    CHANNEL_DEAD = "channel_dead"
+    ACCOUNT_RESTRICTED = "account_restricted"
+    QUEUE_FULL = "queue_full"
+    ILINK_OTHER = "ilink_other"
+    NO_CONTEXT_TOKEN = "no_context_token"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    RESTORED = "restored"
+
+
+class ChannelStatus(StrEnum):
+    """`pending` until its user has written since the last binding, then `active`; `inactive`: dead or deleted."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class InactiveReason(StrEnum):
+    SESSION_EXPIRED = "session_expired"
+    AUTH = "auth"
+    DELETED = "deleted"
+
+
+class Closed(StrEnum):
+    """Why iLink takes nothing more until the user writes again."""
+
+    QUOTA = "quota"
+    AGE = "age"
+    REJECTED = "rejected"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a user's last message allows: our forecast of iLink's books. Times are wall time, seconds since 1970.
+
+    `epoch` counts the inbound messages since the binding (0: never opened). `life` is this channel's learned life of a
+    window and `worked_age` the greatest age at which a send has worked, both in seconds.
+    """
+
+    life: float
+    epoch: int = 0
+    opened_at: float | None = None
+    spent: int = 0
+    closed: Closed | None = None
+    worked_age: float = 0.0
+    last_send_at: float | None = None
+    penalty_step: int = 0
+    penalty_until: float | None = None
+    probed_at: float | None = None
+    unconfirmed: int = 0
+    """Sends in a row that were accepted without a message id although this channel used to get ids."""
+    gives_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One account. `wechat_openid` is that of the WeChat that founded it by a scan; e-mail accounts have none."""
+
+    id: UserId
+    send_key: Secret
+    created_at: float
+    email: str | None = None
+    wechat_openid: str | None = None
+    nickname: str | None = None
+    role: str = "user"
+    is_disabled: bool = False
+    rate_limit: int | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One WeChat user's bot, as committed. `wechat_openid` is case-sensitive and never normalised."""
+
+    id: ChannelId
+    user_id: UserId
+    name: str
+    wechat_openid: str
+    bot_id: str
+    bot_token: Secret
+    base_url: str
+    status: ChannelStatus
+    window: Window
+    created_at: float
+    bound_at: float
+    is_default: bool = False
+    can_login: bool = False
+    inactive_reason: InactiveReason | None = None
+    context_token: Secret | None = None
+    cursor: str = ""
+    activated_at: float | None = None
+    """When its user first wrote, since the channel was first bound; a rebind leaves it."""
+    last_inbound_at: float | None = None
+
+    @property
+    def is_dead(self) -> bool:
+        return self.status is ChannelStatus.INACTIVE and self.inactive_reason is not InactiveReason.DELETED
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.inactive_reason is InactiveReason.DELETED
+
+    @property
+    def is_live(self) -> bool:
+        return self.status is not ChannelStatus.INACTIVE
+
+    @property
+    def is_usable(self) -> bool:
+        """Activated and not deleted (the owner's state is judged with the owner)."""
+        return self.activated_at is not None and not self.is_deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One waiting `push_logs` row, as its channel's outbox holds it. Times are wall time."""
+
+    id: RowId
+    push_id: PushId
+    channel_id: ChannelId
+    title: str
+    text: str
+    accepted_at: float
+    expires_at: float
+    priority: Priority = Priority.NORMAL
+    not_before: float | None = None
+    replace_key: str | None = None
+    attempts: int = 0
+    maybe_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of one row: the truth a caller is told (delivery's outcome table).
+
+    `kept` says that the text stays in the queue and will be delivered later; `ret` is iLink's own number, if any.
+    """
+
+    status: RowStatus
+    kept: bool = False
+    reason: Reason | None = None
+    ret: int | None = None
+    token_invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one row ended. `response` is what `/api/push-logs` shows as JSON text."""
+
+    row_id: RowId
+    outcome: Outcome
+    response: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    attempts: int = 0
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowStory:
+    """One row as `/push` tells it. Times are wall time, seconds since 1970."""
+
+    row_id: RowId
+    channel_id: ChannelId
+    outcome: Outcome
+    accepted_at: float
+    settled_at: float | None
+    attempts: int
+    response: str

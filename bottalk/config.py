@@ -1,0 +1,291 @@
+"""Every setting, in one table: name, environment name, type, default, range and help.
+
+The dataclasses below *are* the table. The loader, the commented `config/bottalk.toml`, `--help` and the test that holds
+the documentation against the code all read it (`table()`).
+
+Precedence: command line, environment, file, default. In the environment a setting `delivery.quota` is
+`BOTTALK_DELIVERY_QUOTA`; a few are known to users by an older name without the prefix (`PORT`), which is read too;
+given both, the prefixed one counts.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bottalk.values import Secret
+
+
+class ConfigError(Exception):
+    """Something in the settings is wrong; the text names each setting and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the loader checks of one value besides its type."""
+
+    help: str
+    plain_env: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def setting(
+    default: Any,  # noqa: ANN401 - one function serves fields of every type, as dataclasses.field does
+    help: str,
+    *,
+    plain_env: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401
+    return field(default=default, metadata={"rule": Rule(help, plain_env, low, high, choices)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings:
+    """`[delivery]`: what WeChat allows, and how BotTalk stays inside it."""
+
+    quota: int = setting(10, "messages that iLink lets a bot send per reply of the user", low=1, high=1000)
+    life: float = setting(86400.0, "seconds after the user's last message that a bot may send", low=60, high=86400)
+    gap: float = setting(1.0, "seconds between two messages while more than 5 are left", low=0, high=3600)
+    gap_low: float = setting(5.0, "seconds between two messages at 5 and 4 left", low=0, high=3600)
+    gap_scarce: float = setting(30.0, "seconds between two messages at 3 and 2 left", low=0, high=3600)
+    last_hold: float = setting(300.0, "seconds the last message of a window is kept, to carry more", low=0, high=3600)
+    safe_characters: int = setting(2000, "characters that fit one message safely", low=100, high=4000)
+    safe_bytes: int = setting(8000, "UTF-8 bytes that fit one message safely", low=400, high=16000)
+    queue: int = setting(500, "waiting rows per channel", low=1, high=100000)
+    keep: float = setting(604800.0, "seconds a waiting row is kept before it expires", low=60, high=2592000)
+    retry: tuple[float, ...] = setting(
+        (1.0, 2.0, 5.0, 15.0, 60.0, 300.0),
+        "seconds before each try after a transport error; the last repeats",
+        low=0.1,
+    )
+    penalty: tuple[float, ...] = setting(
+        (30.0, 120.0, 420.0, 1320.0, 4920.0), "seconds a channel rests after each refusal of a burst", low=1
+    )
+    probe: float = setting(3600.0, "seconds between two probes of a closed window", low=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IlinkSection:
+    """`[ilink]`: the upstream."""
+
+    base_url: str = setting("https://ilinkai.weixin.qq.com", "address of the iLink Bot API", plain_env="ILINK_BASE_URL")
+    app_id: str = setting("bot", "iLink-App-Id header")
+    client_version: str = setting("2.4.9", "iLink client version; an outdated one makes the phone refuse the scan")
+    route_tag: str = setting("", "SKRouteTag header; empty: left out")
+    allowed_hosts: tuple[str, ...] = setting(
+        (".weixin.qq.com",), "hosts that iLink may name for a channel; a leading dot means any host below"
+    )
+    calls_while_down: float = setting(5.0, "calls a second in all while iLink does not answer", low=0.1, high=100)
+    starts_per_second: float = setting(200.0, "first polls a second at start and after an outage", low=1, high=100000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of the daemon."""
+
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 opens it to other machines", plain_env="HOST")
+    port: int = setting(3000, "TCP port; 0 takes a free one", plain_env="PORT", low=0, high=65535)
+    base_url: str = setting("", "public address; empty: http://localhost:{port}", plain_env="BASE_URL")
+    data_dir: str = setting("data", "directory of the database (bottalk.db) and the lock", plain_env="DATA_DIR")
+    session_secret: Secret = setting(
+        Secret(""), "signs session cookies; empty: made once and kept in the data directory", plain_env="SESSION_SECRET"
+    )
+    tz: str = setting("Asia/Shanghai", "zone of reminders, statistics and waking hours", plain_env="TZ")
+    log_level: str = setting("info", "least level that is logged", choices=("debug", "info", "warning", "error"))
+    log_format: str = setting(
+        "auto", "console, json, or auto: console on a terminal", choices=("auto", "console", "json")
+    )
+    rate_limit: int = setting(100, "pushes per account and hour", low=0, high=100000)
+    max_body: int = setting(1048576, "bytes of a request body", low=1024, high=104857600)
+    max_channels: int = setting(10, "live channels per account", low=1, high=1000)
+    codes_per_address: int = setting(5, "open QR codes per client address", low=1, high=10000)
+    codes_in_all: int = setting(200, "open QR codes in all", low=1, high=100000)
+    demo: bool = setting(False, "the upstream is a sandbox: plain http and its host are allowed")
+    ilink: IlinkSection = field(default_factory=IlinkSection)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
+
+    @property
+    def public_url(self) -> str:
+        return (self.base_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def database(self) -> Path:
+        return Path(self.data_dir) / "bottalk.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table."""
+
+    name: str
+    env: str
+    type: Any
+    default: Any
+    rule: Rule
+
+
+def table() -> tuple[Setting, ...]:
+    """Every setting, top-level ones first, each with its dotted name and its names in the environment."""
+    return tuple(_lines(Config, ""))
+
+
+def _lines(section: type[Any], prefix: str) -> Iterable[Setting]:
+    hints = typing.get_type_hints(section)
+    for f in dataclasses.fields(section):
+        if "rule" in f.metadata:
+            name = prefix + f.name
+            env = "BOTTALK_" + name.replace(".", "_").upper()
+            yield Setting(name, env, hints[f.name], f.default, f.metadata["rule"])
+        else:
+            yield from _lines(hints[f.name], f"{prefix}{f.name}.")
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read the settings. `overrides` (the command line) has dotted names and wins.
+
+    Raises ConfigError with every bad value at once, each with what to write instead.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    known = {s.name: s for s in table()}
+    for name, value in _from_file(path, problems).items():
+        if name not in known:
+            problems.append(f"{path}: unknown setting {name!r}{_suggest(name, known)}")
+            continue
+        _take(found, known[name], value, f"{path}: {name}", problems)
+    for s in known.values():
+        for env in (s.rule.plain_env, s.env):
+            if env and environ.get(env, "") != "":
+                _take(found, s, environ[env], env, problems)
+    envs = {s.env for s in known.values()}
+    problems += [
+        f"environment: unknown setting {key}{_suggest(key, envs)}"
+        for key in environ
+        if key.startswith("BOTTALK_") and key not in envs
+    ]
+    for name, value in (overrides or {}).items():
+        _take(found, known[name], value, name, problems)
+    problems += _cross_checks(found)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    config: Config = _build(Config, found, "")
+    return config
+
+
+def _from_file(path: Path | None, problems: list[str]) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        problems.append(f"{path}: {e}")
+        return {}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{k}": v for k, v in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _take(found: dict[str, Any], s: Setting, raw: object, where: str, problems: list[str]) -> None:
+    try:
+        found[s.name] = _check(s.rule, _parse(s.type, raw))
+    except ValueError as e:
+        problems.append(f"{where}: {e}")
+
+
+def _parse(kind: Any, raw: object) -> Any:  # noqa: ANN401 - the table holds values of every type
+    if typing.get_origin(kind) is tuple:
+        items = raw if isinstance(raw, list | tuple) else [p.strip() for p in str(raw).split(",") if p.strip()]
+        inner = typing.get_args(kind)[0]
+        return tuple(_parse(inner, item) for item in items)
+    if isinstance(kind, types.UnionType):
+        raise TypeError(f"no parser for {kind}")
+    if kind is Secret:
+        return raw if isinstance(raw, Secret) else Secret(str(raw))
+    if kind is bool:
+        return _parse_bool(raw)
+    if kind in (int, float):
+        try:
+            if isinstance(raw, bool):
+                raise ValueError
+            return kind(raw)
+        except (TypeError, ValueError):
+            raise ValueError(f"must be a number, not {raw!r}") from None
+    if not isinstance(raw, str):
+        raise ValueError(f"must be text, not {raw!r}")
+    return raw
+
+
+def _parse_bool(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return words[str(raw).lower()]
+    except KeyError:
+        raise ValueError(f"must be true or false, not {raw!r}") from None
+
+
+def _check(rule: Rule, value: Any) -> Any:  # noqa: ANN401
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            if rule.low is not None and number < rule.low:
+                raise ValueError(f"must be at least {rule.low:g}, not {number:g}")
+            if rule.high is not None and number > rule.high:
+                raise ValueError(f"must be at most {rule.high:g}, not {number:g}")
+    if rule.choices and value not in rule.choices:
+        raise ValueError(f"must be one of {', '.join(rule.choices)}, not {value!r}")
+    if isinstance(value, tuple) and not value:
+        raise ValueError("must not be empty")
+    return value
+
+
+def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
+    for name in ("base_url", "ilink.base_url"):
+        url = found.get(name)
+        if url and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
+            yield f"{name}: must be an http(s) address such as https://push.example.org, not {url!r}"
+    version = found.get("ilink.client_version")
+    if version and not re.fullmatch(r"\d{1,3}\.\d{1,3}\.\d{1,3}", version):
+        yield f"ilink.client_version: must look like 2.4.9, not {version!r}"
+    if "tz" in found:
+        try:
+            ZoneInfo(found["tz"])
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            yield f"tz: unknown zone {found['tz']!r}; write one such as Asia/Shanghai or Europe/Berlin"
+
+
+def _build(section: type[Any], found: Mapping[str, Any], prefix: str) -> Any:  # noqa: ANN401
+    hints = typing.get_type_hints(section)
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(section):
+        if "rule" not in f.metadata:
+            values[f.name] = _build(hints[f.name], found, f"{prefix}{f.name}.")
+        elif prefix + f.name in found:
+            values[f.name] = found[prefix + f.name]
+    return section(**values)
