@@ -1,0 +1,45 @@
+"""What an answer of iLink means for a channel: the table of the protocol's error numbers, read once, here."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+SESSION_TIMEOUT = -14
+REFUSED = -2
+RATE_LIMIT = -13
+"""One report calls it the true rate limit; treated as a refusal of a burst."""
+
+REFUSALS_OF_A_TEXT = 5
+"""Tries of one batch that iLink answers with an unknown number before another row is tried alone."""
+
+
+class Verdict(Enum):
+    """What the channel does about a call that was not accepted."""
+
+    WINDOW = auto()
+    """Refused as −2 is: the window's books decide which kind."""
+    SESSION = auto()
+    """The token is stale, or the account may not send: one check tells which."""
+    AUTH = auto()
+    """HTTP 401 or 403: confirmed once, then dead."""
+    OTHER = auto()
+    """Another number: this text, or this moment, is not liked; tried slowly."""
+    TRANSPORT = auto()
+    """No well-formed answer: the same bytes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A call's failure, without the client's types. `ret` is iLink's number, `status` HTTP's; both None: transport."""
+
+    ret: int | None = None
+    status: int | None = None
+
+
+def judge(fault: Fault) -> Verdict:
+    if fault.ret in (REFUSED, RATE_LIMIT) or fault.status == 429:
+        return Verdict.WINDOW
+    if fault.ret == SESSION_TIMEOUT:
+        return Verdict.SESSION
+    if fault.ret is not None:
+        return Verdict.OTHER
+    return Verdict.AUTH if fault.status in (401, 403) else Verdict.TRANSPORT

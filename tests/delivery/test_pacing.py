@@ -1,0 +1,84 @@
+"""When the next message may go."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottalk.config import DeliverySettings
+from bottalk.delivery import window as windows
+from bottalk.delivery.pacing import Waiting, earliest, gap, probe_at
+from bottalk.values import Closed, Window
+
+SETTINGS = DeliverySettings()
+T0 = 1_790_000_000.0
+FRESH_ROW = Waiting(oldest_at=T0)
+
+
+def window(spent: int, last_send_at: float | None = None, **changes: object) -> Window:
+    opened = windows.opened(windows.fresh(SETTINGS), T0 - 600)
+    return replace(opened, spent=spent, last_send_at=last_send_at, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(10, 1), (6, 1), (5, 5), (4, 5), (3, 30), (2, 30), (1, 30)])
+def test_the_gap_grows_as_the_window_empties(left: int, seconds: float) -> None:
+    assert gap(left, SETTINGS) == seconds
+
+
+def test_a_single_push_goes_at_once() -> None:
+    due = earliest(window(0), FRESH_ROW, T0, SETTINGS)
+    assert due is not None
+    assert due <= T0
+
+
+def test_the_gap_counts_from_the_last_message() -> None:
+    assert earliest(window(2, last_send_at=T0 - 0.4), FRESH_ROW, T0, SETTINGS) == T0 + 0.6
+
+
+def test_the_last_message_is_kept_for_more_unless_something_is_urgent_or_fills_it() -> None:
+    last = window(9, last_send_at=T0 - 100)
+    assert earliest(last, FRESH_ROW, T0, SETTINGS) == T0 + 300
+    assert earliest(last, replace(FRESH_ROW, urgent=True), T0, SETTINGS) == T0 - 70
+    assert earliest(last, replace(FRESH_ROW, fills_message=True), T0, SETTINGS) == T0 - 70
+
+
+def test_a_penalty_holds_everything_urgent_too() -> None:
+    resting = window(2, penalty_step=1, penalty_until=T0 + 20)
+    assert earliest(resting, replace(FRESH_ROW, urgent=True), T0, SETTINGS) == T0 + 20
+
+
+@pytest.mark.parametrize("closed", list(Closed))
+def test_a_closed_window_sends_nothing(closed: Closed) -> None:
+    assert earliest(window(3, closed=closed), FRESH_ROW, T0, SETTINGS) is None
+
+
+def test_a_closed_window_is_probed_once_an_hour() -> None:
+    assert probe_at(window(10, closed=Closed.QUOTA, probed_at=T0 - 60), T0, SETTINGS) == T0 + 3540
+
+
+def test_a_window_that_closed_by_count_is_probed_an_hour_after_the_last_message() -> None:
+    assert probe_at(window(10, last_send_at=T0 - 60), T0, SETTINGS) == T0 + 3540
+
+
+def test_never_opened_and_half_dead_are_not_probed() -> None:
+    assert probe_at(windows.fresh(SETTINGS), T0, SETTINGS) is None
+    assert probe_at(window(3, closed=Closed.SESSION, probed_at=T0), T0, SETTINGS) is None
+
+
+@given(
+    spent=st.integers(0, 9),
+    last=st.floats(-1e6, 1e6),
+    penalty=st.none() | st.floats(-1e6, 1e6),
+    step=st.integers(1, 5),
+    oldest=st.floats(-1e6, 1e6),
+)
+def test_a_clock_that_jumps_never_holds_a_channel_longer_than_its_longest_wait(
+    spent: int, last: float, penalty: float | None, step: int, oldest: float
+) -> None:
+    """Whatever wall times are in the books, an open window sends within its longest rest."""
+    until = None if penalty is None else T0 + penalty
+    w = window(spent, last_send_at=T0 + last, penalty_until=until, penalty_step=step if until else 0)
+    due = earliest(w, Waiting(oldest_at=T0 + oldest), T0, SETTINGS)
+    assert due is not None
+    assert due - T0 <= max(SETTINGS.last_hold, SETTINGS.penalty[-1])

@@ -1,0 +1,164 @@
+"""The window: a forecast that iLink's every answer corrects."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottalk.config import DeliverySettings
+from bottalk.delivery import window as windows
+from bottalk.delivery.window import State
+from bottalk.values import Closed, Window
+
+SETTINGS = DeliverySettings()
+HOUR = 3600.0
+T0 = 1_790_000_000.0
+
+
+def opened(**changes: object) -> Window:
+    return replace(windows.opened(windows.fresh(SETTINGS), T0), **changes)  # type: ignore[arg-type]
+
+
+def refuse(window: Window, now: float) -> Window:
+    return windows.refused(window, now, began_epoch=window.epoch, settings=SETTINGS)
+
+
+def accept(window: Window, now: float, *, confirmed: bool = True) -> Window:
+    return windows.accepted(window, now, confirmed=confirmed, settings=SETTINGS)
+
+
+def test_a_new_binding_was_never_opened() -> None:
+    window = windows.fresh(SETTINGS)
+    assert windows.state(window, T0, SETTINGS) is State.NEVER_OPENED
+    assert windows.left(window, T0, SETTINGS) == 0
+    assert windows.closes_at(window) is None
+
+
+def test_a_word_of_the_user_opens_ten_messages_for_a_day() -> None:
+    window = opened()
+    assert windows.state(window, T0, SETTINGS) is State.OPEN
+    assert windows.left(window, T0, SETTINGS) == 10
+    assert windows.closes_at(window) == T0 + 24 * HOUR
+
+
+def test_ten_accepted_messages_close_it_and_the_next_word_opens_it_again() -> None:
+    window = opened()
+    for n in range(10):
+        assert windows.left(window, T0 + n, SETTINGS) == 10 - n
+        window = accept(window, T0 + n)
+    assert windows.closed_by(window, T0 + 10, SETTINGS) is Closed.QUOTA
+    assert windows.left(windows.opened(window, T0 + 11), T0 + 11, SETTINGS) == 10
+
+
+def test_it_closes_by_age_at_the_configured_life_and_not_before() -> None:
+    window = opened()
+    assert windows.state(window, T0 + 24 * HOUR - 1, SETTINGS) is State.OPEN
+    assert windows.closed_by(window, T0 + 24 * HOUR, SETTINGS) is Closed.AGE
+
+
+def test_a_refusal_of_an_old_window_is_its_age_and_teaches_a_shorter_life() -> None:
+    window = accept(opened(), T0 + 11 * HOUR)
+    window = refuse(window, T0 + 15 * HOUR)
+    assert window.closed is Closed.AGE
+    assert window.life == 11 * HOUR
+    again = windows.opened(window, T0 + 20 * HOUR)
+    assert windows.closes_at(again) == T0 + 31 * HOUR
+
+
+def test_the_learned_life_is_never_under_eight_hours() -> None:
+    assert refuse(accept(opened(), T0 + HOUR), T0 + 9 * HOUR).life == 8 * HOUR
+
+
+def test_a_refusal_at_the_configured_life_teaches_nothing() -> None:
+    window = refuse(accept(opened(), T0 + HOUR), T0 + 25 * HOUR)
+    assert window.closed is Closed.AGE
+    assert window.life == 24 * HOUR
+
+
+def test_a_success_at_a_greater_age_lengthens_the_life_again() -> None:
+    window = accept(opened(life=8 * HOUR), T0 + 12 * HOUR)
+    assert window.life == 12 * HOUR
+
+
+def test_a_refusal_of_a_young_window_is_a_burst_and_rests_longer_each_time_then_closes() -> None:
+    window, now = opened(), T0 + 60
+    for rest in (30, 120, 420, 1320, 4920):
+        window = refuse(window, now)
+        assert window.penalty_until == now + rest
+        assert window.closed is None
+        now += rest
+    window = refuse(window, now)
+    assert window.closed is Closed.REJECTED
+
+
+def test_an_accepted_message_ends_the_penalty() -> None:
+    window = accept(refuse(opened(), T0 + 1), T0 + 31)
+    assert window.penalty_until is None
+    assert window.penalty_step == 0
+
+
+def test_a_refusal_of_a_send_that_began_before_the_last_word_closes_nothing() -> None:
+    before = opened()
+    after = windows.opened(before, T0 + 5)
+    judged = windows.refused(after, T0 + 6, began_epoch=before.epoch, settings=SETTINGS)
+    assert windows.state(judged, T0 + 6, SETTINGS) is State.OPEN
+    assert judged.penalty_until is None
+
+
+def test_an_accepted_probe_shows_an_opening_that_was_missed() -> None:
+    closed = refuse(opened(spent=10), T0 + HOUR)
+    assert closed.closed is Closed.QUOTA
+    window = accept(closed, T0 + 5 * HOUR)
+    assert windows.state(window, T0 + 5 * HOUR, SETTINGS) is State.OPEN
+    assert windows.left(window, T0 + 5 * HOUR, SETTINGS) == 9
+    assert window.opened_at == T0 + 4 * HOUR
+    assert window.life == closed.life
+
+
+def test_sends_without_an_id_are_suspicious_only_where_ids_used_to_come() -> None:
+    never = accept(accept(opened(), T0, confirmed=False), T0 + 1, confirmed=False)
+    assert never.unconfirmed == 0
+    used_to = accept(accept(opened(), T0), T0 + 1, confirmed=False)
+    assert used_to.unconfirmed == 1
+    assert accept(used_to, T0 + 2).unconfirmed == 0
+
+
+def test_a_rebind_keeps_the_learned_life_only() -> None:
+    assert windows.fresh(SETTINGS, 9 * HOUR) == Window(life=9 * HOUR)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["word", "accepted", "unconfirmed", "uncertain", "refused", "late", "session"]),
+        st.floats(min_value=0, max_value=30 * HOUR),
+    ),
+    max_size=60,
+)
+
+
+@given(EVENTS)
+def test_whatever_happens_the_books_stay_sane(events: list[tuple[str, float]]) -> None:
+    window, now = windows.fresh(SETTINGS), T0
+    for event, pause in events:
+        now += pause
+        before = window
+        match event:
+            case "word":
+                window = windows.opened(window, now)
+                assert windows.left(window, now, SETTINGS) == SETTINGS.quota
+            case "accepted" | "unconfirmed":
+                window = accept(window, now, confirmed=event == "accepted") if window.epoch else window
+            case "uncertain":
+                window = windows.uncertain(window, now)
+            case "refused":
+                window = refuse(window, now)
+            case "late":
+                window = windows.refused(window, now, began_epoch=window.epoch - 1, settings=SETTINGS)
+                assert window.closed == before.closed
+            case "session":
+                window = windows.session_closed(window, now)
+        assert windows.AGE_FLOOR <= window.life <= SETTINGS.life
+        assert 0 <= windows.left(window, now, SETTINGS) <= SETTINGS.quota
+        assert window.epoch >= before.epoch
+        assert (window.penalty_until is None) or window.penalty_step >= 1
+        assert windows.state(window, now, SETTINGS) is not State.OPEN or windows.left(window, now, SETTINGS) > 0
