@@ -1,0 +1,21 @@
+"""The command line: a file per group of commands. Every command ends in an exit code."""
+
+import click
+
+from bottalk import __version__
+from bottalk.cli.demo import demo
+from bottalk.cli.sandbox import sandbox
+from bottalk.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bottalk")
+def main() -> None:
+    """BotTalk: one curl with a SendKey, and the text is on your WeChat.
+
+    No accepted push is lost: it is written down first, sent as WeChat's limits allow, and the caller is told the truth.
+    """
+
+
+for command in (serve, demo, sandbox):
+    main.add_command(command)

@@ -1,0 +1,42 @@
+"""What is seen of a channel's actor from outside. It outlives the actor, so that a restart does not hide an outage."""
+
+from dataclasses import dataclass
+
+from bottalk.values import ChannelId
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """Written by one channel's actor, read by status and health. Ages are on trio's clock, `since` on the wall's."""
+
+    started_at: float | None = None
+    """When the present actor started, trio's clock; None when none runs."""
+    polled_at: float | None = None
+    """When a poll last finished, which means: was answered. Trio's clock."""
+    poll_failures: int = 0
+    """Failed polls since."""
+    retrying_since: float | None = None
+    """Since when sends fail for faults that are not the window's. Wall time."""
+    next_try_at: float = 0.0
+    """No send before this, after a fault that is not the window's. Trio's clock."""
+    last_error: str = ""
+    """The last failed call, in words that are safe to show."""
+
+    def seconds_since_poll(self, now: float) -> float | None:
+        """Seconds since the last finished poll, or since the start when there was none; None when no actor runs."""
+        if self.started_at is None:
+            return None
+        return now - (self.started_at if self.polled_at is None else self.polled_at)
+
+
+class Heartbeats:
+    """The heartbeat of each channel, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._of: dict[ChannelId, Heartbeat] = {}
+
+    def of(self, channel_id: ChannelId) -> Heartbeat:
+        heartbeat = self._of.get(channel_id)
+        if heartbeat is None:
+            heartbeat = self._of[channel_id] = Heartbeat()
+        return heartbeat

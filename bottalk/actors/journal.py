@@ -1,0 +1,187 @@
+"""The journal: the only writer of the database, and owner of what is kept in memory of it.
+
+Group commit: one thread hop and one transaction for whatever has gathered while the last commit ran. Each verb runs in
+a savepoint, so that a bad one fails its own ask, never its group. Commit, then tell: after the commit, with no await
+between, the pictures change, channels wake and askers are answered.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import trio
+
+from bottalk.clock import Clock
+from bottalk.config import Config
+from bottalk.directory import Directory
+from bottalk.errors import CannotWrite
+from bottalk.outbox import Outboxes
+from bottalk.store import bindings, channels, pushes, users
+from bottalk.store.database import Database
+from bottalk.verbs.draft import Changes, Draft, Pictures
+from bottalk.verbs.table import VERBS
+from supervisors import Ask, Child, Letter, Mailbox
+
+log = structlog.get_logger()
+
+MAILBOX = 10_000
+"""A full mailbox is a typed error (50301). At 3,000 pushes a second this is three seconds of a stalled disk."""
+
+GROUP = 500
+"""Verbs per commit at most, so that the answer of the first does not wait for thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """`last_commit_at` is wall time; `cannot_write` says why while the database refuses."""
+
+    commits: int
+    verbs: int
+    largest_group: int
+    last_commit_at: float | None
+    cannot_write: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of a group: answers or errors in the order of the letters, and what the pictures take over."""
+
+    results: list[Any]
+    changes: Changes
+    next_row_id: int
+
+
+class Journal:
+    """`pictures` are read by everybody and changed here alone."""
+
+    def __init__(
+        self,
+        database: Database,
+        pictures: Pictures,
+        config: Config,
+        clock: Clock,
+        *,
+        next_row_id: int,
+    ) -> None:
+        self.mailbox: Mailbox[Ask[Any]] = Mailbox("journal", MAILBOX)
+        self.pictures = pictures
+        self._database = database
+        self._config = config
+        self._clock = clock
+        self._next_row_id = next_row_id
+        self._commits = self._verbs = self._largest = 0
+        self._last_commit_at: float | None = None
+        self._cannot_write: str | None = None
+
+    async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
+        """Write what arrives until a stop is asked and nothing is left."""
+        task_status.started()
+        while True:
+            letters = await self.mailbox.take_all(GROUP)
+            # a cancel waits for the commit's end (the runner's rule), and then what was committed must be told
+            with trio.CancelScope(shield=True):
+                await self._write(letters)
+
+    def status(self) -> JournalStatus:
+        return JournalStatus(self._commits, self._verbs, self._largest, self._last_commit_at, self._cannot_write)
+
+    async def _write(self, letters: list[Letter[Ask[Any]]]) -> None:
+        now = self._clock.now()
+        try:
+            done = await self._database.write(lambda connection: self._commit(connection, letters, now))
+        except sqlite3.Error as e:
+            self._refuse(letters, e)
+            return
+        if self._cannot_write is not None:
+            log.info("journal.recovered", after=self._cannot_write)
+            self._cannot_write = None
+        self._commits, self._verbs = self._commits + 1, self._verbs + len(letters)
+        self._largest, self._last_commit_at = max(self._largest, len(letters)), now
+        self._next_row_id = done.next_row_id
+        self._adopt(done.changes)
+        for letter, result in zip(letters, done.results, strict=True):
+            if isinstance(result, Exception):
+                letter.fail(result)
+            else:
+                letter.reply(result)
+
+    def _commit(self, connection: sqlite3.Connection, letters: list[Letter[Ask[Any]]], now: float) -> _Done:
+        """In the writer's thread: the whole group, one transaction. Raises sqlite3.Error when the group failed."""
+        draft = Draft(connection, self.pictures, self._config, now, self._next_row_id)
+        results: list[Any] = []
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for letter in letters:
+                results.append(self._one(draft, letter.message))
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        return _Done(results, draft.done, draft.next_row_id)
+
+    def _one(self, draft: Draft, message: Ask[Any]) -> Any:  # noqa: ANN401 - the answer's type is the ask's
+        connection = draft.connection
+        connection.execute("SAVEPOINT verb")
+        draft.begin()
+        try:
+            result = VERBS[type(message)](draft, message)
+        except Exception as e:
+            # disk full and I/O errors roll the whole transaction back: then the group has failed, not this verb
+            if not connection.in_transaction or _is_the_databases(e):
+                raise
+            connection.execute("ROLLBACK TO verb")
+            connection.execute("RELEASE verb")
+            return e
+        connection.execute("RELEASE verb")
+        draft.keep()
+        return result
+
+    def _refuse(self, letters: list[Letter[Ask[Any]]], error: sqlite3.Error) -> None:
+        if self._cannot_write is None:
+            log.error("journal.cannot_write", error=str(error), what_to_do="free disk space, check the data directory")
+        self._cannot_write = str(error)
+        for letter in letters:
+            letter.fail(CannotWrite(str(error)))
+
+    def _adopt(self, changes: Changes) -> None:
+        """The pictures take over what is committed. No await: nobody sees half of it."""
+        directory, outboxes = self.pictures.directory, self.pictures.outboxes
+        for user in changes.users.values():
+            directory.put_user(user)
+        for channel in changes.channels.values():
+            directory.put_channel(channel)
+        if changes.bindings:
+            now = self._last_commit_at or 0.0
+            kept = {code: b for code, b in self.pictures.bindings.items() if b.expires_at > now}
+            self.pictures.bindings.clear()
+            self.pictures.bindings.update(kept | changes.bindings)
+        for row, listener in changes.born:
+            outboxes.of(row.channel_id).add(row, listener)
+        for row in changes.tried:
+            outboxes.of(row.channel_id).replace(row)
+        for channel_id, settlement in changes.settled:
+            outboxes.of(channel_id).settle(settlement.row_id, settlement.outcome)
+        touched = {row.channel_id for row, _ in changes.born} | {row.channel_id for row in changes.tried}
+        for channel_id in touched | changes.channels.keys():
+            if outboxes.depth(channel_id):
+                outboxes.of(channel_id).changed()
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether the database itself is ill (full, locked, read-only, I/O), rather than this verb's values."""
+    return isinstance(error, sqlite3.OperationalError)
+
+
+async def load_pictures(database: Database, now: float) -> tuple[Pictures, int]:
+    """What is committed, and the next row id. Read once at start, before the journal runs."""
+
+    def read(connection: sqlite3.Connection) -> tuple[Pictures, int]:
+        pictures = Pictures(Directory(users.every(connection), channels.every(connection)), Outboxes())
+        for row in pushes.queued(connection):
+            pictures.outboxes.of(row.channel_id).add(row, None)
+        for binding in bindings.current(connection, now):
+            pictures.bindings[binding.code.reveal()] = binding
+        return pictures, pushes.next_id(connection)
+
+    return await database.read(read)

@@ -1,0 +1,116 @@
+"""A channel's poll loop: getupdates for ever, one poll at a time, messages and cursor stored together."""
+
+import structlog
+import trio
+
+from bottalk.actors.line import AUTH_CONFIRM_S, Line
+from bottalk.actors.persist import persist
+from bottalk.delivery import retry
+from bottalk.delivery.verdict import Verdict
+from bottalk.ilink.errors import IlinkError
+from bottalk.ilink.shapes import Inbound as WireMessage
+from bottalk.ilink.shapes import Updates
+from bottalk.messages import Inbound, InboundMessage
+from bottalk.values import InactiveReason
+
+log = structlog.get_logger()
+
+STALE_PAUSE_S = 2.0
+"""Seconds between a notifystart after −14 and the poll that decides."""
+
+CURSOR_EVERY_S = 600.0
+"""Seconds between two writes of a cursor that came without messages: 10,000 channels must not commit at each poll.
+iLink does not replay, so an older cursor after a crash loses nothing; where it does, messages are recognised."""
+
+
+class Poller:
+    """The loop and what it remembers between two polls."""
+
+    __slots__ = ("_cursor", "_line", "_suspect", "_written_at")
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._cursor = line.channel().cursor
+        self._written_at = trio.current_time()
+        self._suspect: Verdict | None = None
+        """A verdict that the next poll confirms or clears."""
+
+    async def run(self) -> None:
+        """Poll until cancelled. A cancel aborts the poll: what its answer would have brought is lost on the wire.
+
+        Raises SessionEnded when iLink has ended the session.
+        """
+        line = self._line
+        await line.gate.start()
+        await line.notify_start()
+        while True:
+            try:
+                updates = await line.bot.get_updates(self._cursor)
+            except IlinkError as e:
+                await self._failed(e)
+                await line.gate.start()
+                continue
+            if updates.answered:
+                await self._finished(updates)
+            else:
+                line.gate.failed()
+            await line.gate.call()
+
+    async def store_cursor(self) -> None:
+        """Write a cursor that is not written yet (at the end of the actor)."""
+        if self._cursor != self._line.channel().cursor:
+            await persist(self._line.tools.journal, self._inbound((), self._cursor))
+
+    async def _finished(self, updates: Updates) -> None:
+        line = self._line
+        line.gate.answered()
+        line.heartbeat.polled_at = trio.current_time()
+        line.heartbeat.poll_failures = 0
+        self._suspect = None
+        if updates.cursor:
+            self._cursor = updates.cursor
+        messages = tuple(self._known(m) for m in updates.messages if self._opens(m))
+        stale = trio.current_time() - self._written_at > CURSOR_EVERY_S and self._cursor != line.channel().cursor
+        if messages or stale:
+            self._written_at = trio.current_time()
+            new = await persist(line.tools.journal, self._inbound(messages, self._cursor))
+            if new:
+                log.info("channel.inbound", channel=line.channel_id, messages=new)
+
+    async def _failed(self, error: IlinkError) -> None:
+        """Look at a failed poll; return when the next may begin. The verdicts are the protocol's §7."""
+        line = self._line
+        line.heartbeat.poll_failures += 1
+        line.heartbeat.last_error = str(error)
+        verdict = line.fault(error)
+        log.debug("channel.poll_failed", channel=line.channel_id, error=str(error), verdict=verdict.name)
+        if verdict is Verdict.SESSION:
+            if self._suspect is Verdict.SESSION:
+                await line.end_session(InactiveReason.SESSION_EXPIRED)
+            self._suspect = verdict
+            await line.notify_start()
+            await trio.sleep(STALE_PAUSE_S)
+        elif verdict is Verdict.AUTH:
+            if self._suspect is Verdict.AUTH:
+                await line.end_session(InactiveReason.AUTH)
+            self._suspect = verdict
+            await trio.sleep(AUTH_CONFIRM_S)
+        else:
+            ladder = retry.POLL_LADDER
+            await trio.sleep(retry.delay(line.heartbeat.poll_failures, ladder, line.tools.rng))
+
+    def _opens(self, message: WireMessage) -> bool:
+        """Whether it is a message of the channel's own user; groups and echoes open nothing."""
+        channel = self._line.channel()
+        return (
+            message.is_from_user(channel.bot_id)
+            and not message.group_id
+            and message.from_user_id == channel.wechat_openid
+        )
+
+    def _known(self, message: WireMessage) -> InboundMessage:
+        keys = tuple(dict.fromkeys((message.dedup_key, message.fingerprint)))
+        return InboundMessage(keys, message.context_token)
+
+    def _inbound(self, messages: tuple[InboundMessage, ...], cursor: str) -> Inbound:
+        return Inbound(self._line.channel_id, self._line.token, messages, cursor)

@@ -1,0 +1,32 @@
+"""Exit codes, after sysexits.h, and how a known failure becomes one line and its code."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from bottalk.config import ConfigError
+from bottalk.errors import BotTalkError
+from bottalk.store.database import StoreError
+
+OK = 0
+FAILED = 1
+USAGE = 64
+UNAVAILABLE = 69
+SOFTWARE = 70
+CANNOT_OPEN = 73
+CONFIG = 78
+
+
+@contextmanager
+def known_failures() -> Iterator[None]:
+    """A failure that the user can mend is told in its own words, without a traceback."""
+    try:
+        yield
+    except ConfigError as e:
+        click.echo(f"bottalk: the settings are wrong:\n{e}", err=True)
+        sys.exit(CONFIG)
+    except (StoreError, BotTalkError) as e:
+        click.echo(f"bottalk: {e}", err=True)
+        sys.exit(CANNOT_OPEN)

@@ -1,0 +1,34 @@
+"""`bottalk sandbox`: the faithful iLink alone, with a phone to play with."""
+
+import random
+import signal
+import time
+
+import click
+import trio
+
+from bottalk.sandbox.core import Sandbox
+from bottalk.sandbox.server import serve
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; it has no protection.")
+@click.option("--port", default=3100, show_default=True, help="TCP port; 0 takes a free one.")
+@click.option("--seed", type=int, help="Seed of its random source, for a run that can be repeated.")
+def sandbox(host: str, port: int, seed: int | None) -> None:
+    """Run a sandbox of Tencent's iLink, to try BotTalk without a WeChat account.
+
+    Open its page: it shows a phone that scans codes, reads messages, writes replies, and switches faults on. Point a
+    daemon at it with: bottalk serve --demo --ilink-base-url http://127.0.0.1:3100
+    """
+    trio.run(_live, host, port, random.Random(seed))
+
+
+async def _live(host: str, port: int, rng: random.Random) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(serve, Sandbox(now=time.time, rng=rng), host, port)
+            click.echo(f"iLink sandbox on {url}\nThe phone: {url}/")
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break

@@ -1,0 +1,291 @@
+"""The daemon: opens what a running BotTalk needs, builds the supervision tree, and stops it in order.
+
+The stop's sums, which must fit systemd's TimeoutStopSec of 60 s: http 21 s (the longest `wait` and one more; waiting
+callers are answered at once, so usually nothing), sends in hand 10 s, journal 5 s: under 40 s in all.
+"""
+
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import structlog
+import trio
+
+from bottalk import __version__
+from bottalk.actors.binding import BindingTools
+from bottalk.actors.bindings import Bindings
+from bottalk.actors.channels import Channels
+from bottalk.actors.gate import Gates, GateStatus
+from bottalk.actors.heartbeat import Heartbeats
+from bottalk.actors.journal import Journal, JournalStatus, load_pictures
+from bottalk.actors.line import Tools
+from bottalk.clock import Clock, SystemClock
+from bottalk.config import Config
+from bottalk.http.actor import Web
+from bottalk.http.app import create_app
+from bottalk.ilink.client import Ilink, IlinkSettings
+from bottalk.ops import data_dir, limits
+from bottalk.ops.sockets import listening_socket, url_of
+from bottalk.service.accounts import Accounts
+from bottalk.service.channels import Channels as ChannelService
+from bottalk.service.pushes import Pushes
+from bottalk.service.services import Services
+from bottalk.service.sessions import Sessions
+from bottalk.store.database import Database, Runner, in_thread, open_database
+from bottalk.values import Secret
+from bottalk.verbs.draft import Pictures
+from supervisors import (
+    Backoff,
+    ChildSpec,
+    EventKind,
+    Excess,
+    Intensity,
+    SupervisionEvent,
+    Supervisor,
+    SupervisorStatus,
+)
+
+log = structlog.get_logger()
+
+HTTP_STOP_S = 22.0
+CHANNELS_STOP_S = 14.0
+BINDINGS_STOP_S = 2.0
+JOURNAL_STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStatus:
+    """What the tree says of itself."""
+
+    tree: SupervisorStatus
+    journal: JournalStatus
+    hosts: tuple[GateStatus, ...]
+
+
+class Daemon:
+    """A running BotTalk. `url` is where it listens; `services` are its use cases."""
+
+    def __init__(
+        self,
+        url: str,
+        services: Services,
+        pictures: Pictures,
+        journal: Journal,
+        gates: Gates,
+        heartbeats: Heartbeats,
+        channels: Channels,
+        root: Supervisor,
+        stopping: trio.Event,
+    ) -> None:
+        self.url = url
+        self.services = services
+        self.pictures = pictures
+        self.journal = journal
+        self.gates = gates
+        self.heartbeats = heartbeats
+        self.channels = channels
+        self.root = root
+        self.ended = trio.Event()
+        self._stopping = stopping
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """The tree's life; `ended` is set when it is over."""
+        try:
+            await self.root.run(task_status=task_status)
+        finally:
+            self.ended.set()
+
+    def stop(self, *, now: bool = False) -> None:
+        """Ask for an orderly end: callers that wait are answered with what is known. `now` skips the waits."""
+        self._stopping.set()
+        self.pictures.outboxes.look_again()
+        self.root.stop(now=now)
+
+    def status(self) -> TreeStatus:
+        return TreeStatus(self.root.status(), self.journal.status(), self.gates.status())
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is open before the tree is built."""
+
+    config: Config
+    clock: Clock
+    rng: random.Random
+    database: Database
+    pictures: Pictures
+    next_row_id: int
+    ilink: Ilink
+    secret: Secret
+    sockets: tuple[socket.socket, ...]
+
+
+@asynccontextmanager
+async def open_daemon(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    runner: Runner = in_thread,
+    ilink_transport: httpx.AsyncBaseTransport | None = None,
+    sockets: bool = True,
+) -> AsyncIterator[Daemon]:
+    """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
+
+    `runner` runs the store's blocking calls, `ilink_transport` stands in for the network to iLink, `sockets=False`
+    leaves http out: a test hands in its own.
+
+    Raises DataDirError, AddressError or StoreError before anything runs, and EscalatedError (in a group) when the
+    journal has crashed.
+    """
+    clock, rng = clock or SystemClock(), rng or random.Random()
+    directory = Path(config.data_dir)
+    with ExitStack() as held:
+        held.enter_context(data_dir.locked(directory))
+        opened = tuple(held.enter_context(s) for s in _open_sockets(config, directory)) if sockets else ()
+        if opened and config.port == 0:
+            config = replace(config, port=opened[0].getsockname()[1])
+        secret = config.session_secret or data_dir.session_secret(directory)
+        async with (
+            open_database(config.database, now=clock.now(), runner=runner) as database,
+            Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
+        ):
+            pictures, next_row_id = await load_pictures(database, clock.now())
+            parts = _Parts(config, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
+            daemon = _build(parts)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ilink.sweep)
+                await nursery.start(daemon.run)
+                limits.settle_garbage()
+                yield daemon
+                daemon.stop()
+                await daemon.ended.wait()
+                nursery.cancel_scope.cancel()
+
+
+def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:
+    tcp = listening_socket(config.host, config.port)
+    try:
+        return tcp, data_dir.operator_socket(directory)
+    except BaseException:
+        tcp.close()
+        raise
+
+
+def _build(p: _Parts) -> Daemon:
+    """Every part by its constructor: what it talks to is what it is given."""
+    stopping = trio.Event()
+    journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id)
+    heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
+    directory, outboxes = p.pictures.directory, p.pictures.outboxes
+    tools = Tools(
+        directory=directory,
+        outboxes=outboxes,
+        heartbeats=heartbeats,
+        journal=journal.mailbox,
+        ilink=p.ilink,
+        gates=gates,
+        config=p.config,
+        clock=p.clock,
+        rng=p.rng,
+        zone=ZoneInfo(p.config.tz),
+    )
+    channels = Channels(tools, _supervisor("channels", p))
+    binding_tools = BindingTools(p.ilink, journal.mailbox, directory, p.clock, channels.restart)
+    bindings = Bindings(binding_tools, p.pictures, _supervisor("bindings", p), p.config)
+    sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
+    services = Services(
+        pushes=Pushes(
+            p.pictures,
+            journal.mailbox,
+            p.database,
+            heartbeats,
+            gates,
+            p.config,
+            p.clock,
+            is_running=lambda channel_id: heartbeats.of(channel_id).started_at is not None,
+            stopping=stopping,
+        ),
+        channels=ChannelService(p.pictures, bindings, channels, heartbeats, gates, p.config, p.clock),
+        accounts=Accounts(p.pictures, sessions),
+        sessions=sessions,
+    )
+    web = Web(create_app(services, p.config, p.secret), p.sockets) if p.sockets else None
+    root = _root(p, journal, channels, bindings, web)
+    url = url_of(p.sockets[0]) if p.sockets else ""
+    return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)
+
+
+def _root(p: _Parts, journal: Journal, channels: Channels, bindings: Bindings, web: Web | None) -> Supervisor:
+    """Start top to bottom, stop bottom to top. A crash of the journal ends the process; the others come back."""
+    for_ever = Backoff(first=0.2, factor=2.0, cap=30.0, jitter=0.2)
+    once = Intensity(max_restarts=0, period_s=60.0)
+    children = [
+        ChildSpec(
+            "journal",
+            journal.run,
+            mailbox=journal.mailbox,
+            intensity=once,
+            excess=Excess.ESCALATE,
+            stop_timeout=JOURNAL_STOP_S,
+        ),
+        ChildSpec(
+            "channels",
+            channels.run,
+            supervisor=channels.supervisor,
+            backoff=for_ever,
+            excess=Excess.KEEP_ON,
+            start_timeout=120.0,
+            stop_timeout=CHANNELS_STOP_S,
+        ),
+        ChildSpec(
+            "bindings",
+            bindings.run,
+            mailbox=bindings.mailbox,
+            supervisor=bindings.supervisor,
+            backoff=for_ever,
+            excess=Excess.KEEP_ON,
+            stop_timeout=BINDINGS_STOP_S,
+        ),
+    ]
+    if web is not None:
+        children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))
+    return Supervisor("root", children, rng=p.rng, wall=p.clock.now, on_event=_tell)
+
+
+def _supervisor(name: str, p: _Parts) -> Supervisor:
+    return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
+
+
+def _ilink_settings(config: Config) -> IlinkSettings:
+    section = config.ilink
+    return IlinkSettings(
+        base_url=section.base_url,
+        app_id=section.app_id,
+        client_version=section.client_version,
+        bot_agent=f"BotTalk/{__version__}",
+        route_tag=section.route_tag or None,
+        allowed_hosts=section.allowed_hosts,
+        allow_http=config.demo,
+    )
+
+
+def _tell(event: SupervisionEvent) -> None:
+    """The tree's events as log lines: what an operator reads first when something is ill."""
+    name = f"{event.supervisor}.{event.child}"
+    match event.kind:
+        case EventKind.CRASHED:
+            log.error("actor.crashed", actor=name, exc_info=event.error)
+        case EventKind.PARKED | EventKind.ESCALATED:
+            log.error(f"actor.{event.kind.value}", actor=name, what_to_do="read the error above, restart it")
+        case EventKind.RESTARTING:
+            log.warning("actor.restarting", actor=name, after_s=event.delay)
+        case EventKind.CUT:
+            log.warning("actor.cut", actor=name)
+        case EventKind.STARTED | EventKind.STOPPED | EventKind.FINISHED | EventKind.RETURNED:
+            log.debug(f"actor.{event.kind.value}", actor=name)

@@ -1,0 +1,75 @@
+"""The directory: keys → users → channels, in memory, as committed. Only the journal changes it, after a commit."""
+
+import re
+from collections.abc import Iterable
+
+from bottalk.store.users import key_hash
+from bottalk.values import Channel, ChannelId, User, UserId
+
+_OWN_KEY = re.compile(r"[0-9a-fA-F]{32}")
+
+
+class Directory:
+    """Look-ups of the hot path, without the database. Records are frozen: a reader holds what was true then."""
+
+    def __init__(self, users: Iterable[User] = (), channels: Iterable[Channel] = ()) -> None:
+        self._users: dict[UserId, User] = {}
+        self._by_key: dict[str, UserId] = {}
+        self._by_founder: dict[str, UserId] = {}
+        self._channels: dict[ChannelId, Channel] = {}
+        self._of_user: dict[UserId, tuple[ChannelId, ...]] = {}
+        self._by_wechat: dict[str, ChannelId] = {}
+        for user in users:
+            self.put_user(user)
+        for channel in channels:
+            self.put_channel(channel)
+
+    def user(self, user_id: UserId) -> User | None:
+        return self._users.get(user_id)
+
+    def user_of_key(self, send_key: str) -> User | None:
+        """The account of a SendKey, disabled or not. Keys of our own making are read in any letter case."""
+        if _OWN_KEY.fullmatch(send_key):
+            send_key = send_key.lower()
+        user_id = self._by_key.get(key_hash(send_key))
+        return None if user_id is None else self._users[user_id]
+
+    def user_of_wechat(self, wechat_openid: str) -> User | None:
+        """The account that this WeChat founded by a scan."""
+        user_id = self._by_founder.get(wechat_openid)
+        return None if user_id is None else self._users[user_id]
+
+    def channel(self, channel_id: ChannelId) -> Channel | None:
+        return self._channels.get(channel_id)
+
+    def channel_of_wechat(self, wechat_openid: str) -> Channel | None:
+        """The channel of this WeChat, unless it was deleted."""
+        channel_id = self._by_wechat.get(wechat_openid)
+        return None if channel_id is None else self._channels[channel_id]
+
+    def channels_of(self, user_id: UserId) -> list[Channel]:
+        """The account's channels, deleted ones too, oldest first."""
+        return [self._channels[channel_id] for channel_id in self._of_user.get(user_id, ())]
+
+    def channels(self) -> Iterable[Channel]:
+        return self._channels.values()
+
+    # --- for the journal ---
+
+    def put_user(self, user: User) -> None:
+        old = self._users.get(user.id)
+        if old is not None:
+            del self._by_key[key_hash(old.send_key.reveal())]
+        self._users[user.id] = user
+        self._by_key[key_hash(user.send_key.reveal())] = user.id
+        if user.wechat_openid is not None:
+            self._by_founder[user.wechat_openid] = user.id
+
+    def put_channel(self, channel: Channel) -> None:
+        if channel.id not in self._channels:
+            self._of_user[channel.user_id] = (*self._of_user.get(channel.user_id, ()), channel.id)
+        self._channels[channel.id] = channel
+        if not channel.is_deleted:
+            self._by_wechat[channel.wechat_openid] = channel.id
+        elif self._by_wechat.get(channel.wechat_openid) == channel.id:
+            del self._by_wechat[channel.wechat_openid]

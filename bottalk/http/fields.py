@@ -1,0 +1,168 @@
+"""What a request brings: query and body, of every kind that clients send, read once into texts."""
+
+import io
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+from quart import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from bottalk.errors import Invalid
+
+JSON_OBJECT = msgspec.json.Decoder()
+MAX_FIELDS = 1000
+
+
+class Fields:
+    """Named texts of one request. A non-empty body value wins over the query; given twice, the first counts."""
+
+    __slots__ = ("_body", "_query")
+
+    def __init__(self, query: Mapping[str, str], body: Mapping[str, str]) -> None:
+        self._query = query
+        self._body = body
+
+    def text(self, name: str, longest: int | None = None) -> str:
+        """The text of that name as it came; empty when missing. Raises Invalid for what no text may hold."""
+        value = self._body.get(name, "")
+        if not value.strip():
+            value = self._query.get(name, "") or value
+        if "\0" in value:
+            raise Invalid(f"{name} 含有 NUL 字符")
+        if longest is not None and len(value) > longest:
+            raise Invalid(f"{name} 过长（最多 {longest} 个字符）")
+        if not value.isascii() and _has_lone_surrogate(value):
+            raise Invalid(f"{name} 含有无效的 Unicode 字符")
+        return value
+
+    def first(self, names: Iterable[str]) -> str:
+        """The first of these texts that is not blank."""
+        for name in names:
+            value = self.text(name)
+            if value.strip():
+                return value
+        return ""
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """A number within the bounds, None when missing. Raises Invalid."""
+        value = self.text(name, 40).strip()
+        if not value:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise Invalid(f"{name} 必须是数字") from None
+        if not low <= number <= high:
+            raise Invalid(f"{name} 必须在 {low:g} 到 {high:g} 之间")
+        return number
+
+    def flag(self, name: str) -> bool | None:
+        """`1`/`0` (or true/false), None when missing. Raises Invalid."""
+        value = self.text(name, 10).strip().lower()
+        if not value:
+            return None
+        if value in ("1", "true"):
+            return True
+        if value in ("0", "false"):
+            return False
+        raise Invalid(f"{name} 必须是 0 或 1")
+
+
+async def read(request: Request, *, plain_text_as: str = "text") -> Fields:
+    """Read query and body. A `text/plain` body is the field `plain_text_as`.
+
+    Raises Invalid (400, or 413 for a body over the size limit).
+    """
+    query = _pairs(request.query_string, "查询参数")
+    if request.method not in ("POST", "PUT", "PATCH", "DELETE"):
+        return Fields(query, {})
+    try:
+        raw = await request.get_data()
+    except RequestEntityTooLarge:
+        raise Invalid("请求体过大", 413) from None
+    body = raw if isinstance(raw, bytes) else raw.encode()
+    return Fields(query, _body(body, request.headers.get("Content-Type", ""), plain_text_as) if body else {})
+
+
+def _body(body: bytes, content_type: str, plain_text_as: str) -> Mapping[str, str]:
+    kind, options = parse_options_header(content_type)
+    kind = kind.lower()
+    is_json = kind == "application/json" or kind.endswith("+json")
+    if is_json or body.lstrip()[:1] == b"{":
+        # `curl -d '{"title":"x"}'` says that it is a form: an object is understood whatever the header says
+        try:
+            return _object(body)
+        except Invalid:
+            if is_json:
+                raise
+    if kind == "multipart/form-data":
+        return _multipart(body, options)
+    if kind == "text/plain":
+        return {plain_text_as: _decode(body)}
+    return _pairs(body, "表单")
+
+
+def _object(body: bytes) -> Mapping[str, str]:
+    try:
+        value = JSON_OBJECT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise Invalid(f"JSON 格式错误：{e}") from None
+    if not isinstance(value, dict):
+        raise Invalid("JSON 必须是对象")
+    return {name: _scalar(name, item) for name, item in value.items() if item is not None}
+
+
+def _scalar(name: str, item: object) -> str:
+    if isinstance(item, str):
+        return item
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, int | float):
+        return str(item)
+    raise Invalid(f"{name} 必须是文本")
+
+
+def _pairs(raw: bytes, what: str) -> Mapping[str, str]:
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii", "strict") if raw.isascii() else _decode(raw),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise Invalid(f"{what}不是有效的 UTF-8") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found.setdefault(name, value)
+    return found
+
+
+def _multipart(body: bytes, options: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        _, form, _ = FormDataParser(max_form_parts=MAX_FIELDS, silent=False).parse(
+            io.BytesIO(body), "multipart/form-data", len(body), dict(options)
+        )
+    except (ValueError, RequestEntityTooLarge):
+        raise Invalid("multipart 格式错误") from None
+    return {name: form[name] for name in form}
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Invalid("内容不是有效的 UTF-8") from None
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,160 @@
+"""HTTP/1.1 over hypercorn's protocol classes (0.18, pinned): what it says on the wire and how it runs the app.
+
+hypercorn supplies the protocol (`H11Protocol`, over h11) and the ASGI side of a request (`HTTPStream`). Different here:
+
+- Head and body of an answer go out in one send.
+- HTTP/1 only. hypercorn turns a connection into HTTP/2 when a client asks (it cannot be switched off), and there one
+  bad preface ends the whole server. Here an `Upgrade` is ignored, as RFC 9110 §7.8 allows, and a websocket handshake is
+  an ordinary request.
+- Handing the body to the app never waits for an app that has stopped listening.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import h11
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, RawData
+from hypercorn.protocol.events import Event, Request, Response
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, H11SendableEvent, Scope
+
+
+class HttpProtocol(H11Protocol):
+    """HTTP/1.1 and nothing else, with the head and the body of an answer in one send."""
+
+    connection: h11.Connection
+    _held = b""
+
+    def has_part_of_a_head(self) -> bool:
+        """Between requests: bytes have come that are not a whole head yet."""
+        return bool(self.connection.trailing_data[0])
+
+    def awaits_body(self) -> bool:
+        """The client has not yet sent all of its request's body."""
+        return self.connection.their_state is h11.SEND_BODY
+
+    async def stream_send(self, event: Event) -> None:
+        if isinstance(event, Response) and self.context.terminated.is_set():
+            headers = [*event.headers, (b"connection", b"close")]
+            event = Response(stream_id=event.stream_id, headers=headers, status_code=event.status_code)
+        await super().stream_send(event)
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+            return  # an answer to a client whose request broke off: already refused
+        if type(event) is h11.Response:
+            self._held = data  # a body or the end of the answer follows, always
+            return
+        data, self._held = self._held + data, b""
+        if data:
+            await self.send(RawData(data=data))
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """No change of protocol, whatever the client asks for."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Hand the request to the app; refuse what no route could make sense of.
+
+        505 for a major version other than 1 (the HTTP/2 preface among them), 400 for a target that is neither a path
+        nor an http(s) URL (RFC 9112 §3.2): `CONNECT host:port` is for proxies.
+        """
+        if not request.http_version.startswith(b"1."):
+            await self._refuse(505)
+            return
+        if not request.target.startswith(b"/") and not _is_url(request.target.decode("ascii")):
+            await self._refuse(400)
+            return
+        self.stream = HTTPStream(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode("ascii"),
+                method=request.method.decode("ascii").upper(),
+                raw_path=request.target,
+                state=self.connection_state,
+            )
+        )
+
+    async def _refuse(self, status: int) -> None:
+        await self._send_error_response(status)
+        await self.send(Closed())
+
+
+def _is_url(target: str) -> bool:
+    """Whether `target` is an absolute http(s) URL: servers must take those too (RFC 9112 §3.2.2)."""
+    try:
+        url = urlsplit(target)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.netloc) and url.path.startswith("/")
+
+
+class RequestTasks(TaskGroup):
+    """The nursery of a connection's requests: one task each, whose crash is reported and answered with a 500."""
+
+    def __init__(self, on_error: Callable[[BaseException], None]) -> None:
+        super().__init__()
+        self._on_error = on_error
+
+    async def spawn_app(
+        self,
+        app: AppWrapper,
+        config: Config,
+        scope: Scope,
+        send: Callable[[ASGISendEvent | None], Awaitable[None]],
+    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
+        """Start the request's task. Returns the function that hands it the body and the disconnect.
+
+        Unlike hypercorn's, handing over never waits for an app that has stopped listening: the disconnect is the
+        closing of the channel, and what comes after an app's end is dropped.
+        """
+        to_app, from_client = trio.open_memory_channel[ASGIReceiveEvent](config.max_app_queue_size)
+
+        async def put(event: ASGIReceiveEvent) -> None:
+            if event["type"] == "http.disconnect":
+                to_app.close()
+                return
+            # Broken or closed: answered or cancelled while we waited, so the rest of the body is nobody's.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                try:
+                    to_app.send_nowait(event)
+                except trio.WouldBlock:
+                    await to_app.send(event)
+
+        async def receive() -> ASGIReceiveEvent:
+            try:
+                return await from_client.receive()
+            except trio.EndOfChannel:
+                return {"type": "http.disconnect"}
+
+        async def run() -> None:
+            try:
+                await app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+            except* Exception as errors:
+                self._on_error(errors)
+            finally:
+                from_client.close()
+                await send(None)  # the end of the answer, or a 500 if there is none
+
+        self.spawn(run)
+        return put

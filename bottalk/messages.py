@@ -1,0 +1,236 @@
+"""Every message that actors take, grouped by receiver. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from bottalk.values import (
+    ChannelId,
+    InactiveReason,
+    Outcome,
+    Priority,
+    PushId,
+    RowId,
+    Secret,
+    Settlement,
+    UserId,
+)
+from supervisors import Ask
+
+# --- journal: pushes -------------------------------------------------------------------------------------------------
+
+
+class Listener(Protocol):
+    """Somebody who waits for the rows of one push; dropping it changes nothing. Both are called on trio's thread."""
+
+    def told(self, row_id: RowId, outcome: Outcome) -> None:
+        """This row is settled."""
+        ...
+
+    def changed(self) -> None:
+        """What was known of the rows' prospects may be different now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A push that is committed: one row per channel asked for, in that order."""
+
+    push_id: PushId
+    readkey: Secret
+    rows: tuple[tuple[ChannelId, RowId, Outcome], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept(Ask[Accepted]):
+    """Keep this push: for each of `channels`, in that order, a row born `queued`, or `skipped` for those named so.
+
+    `ttl` and `delay` are seconds; `ttl` counts from the end of `delay`.
+    """
+
+    user_id: UserId
+    title: str
+    text: str
+    channels: tuple[ChannelId, ...]
+    skipped: frozenset[ChannelId] = frozenset()
+    source: str = "api"
+    ip: str = ""
+    priority: Priority = Priority.NORMAL
+    ttl: float | None = None
+    delay: float | None = None
+    replace_key: str | None = None
+    idempotency_key: str | None = None
+    listener: Listener | None = None
+
+
+class SendEvent(Enum):
+    """What a finished try of one message means for the window."""
+
+    ACCEPTED = "accepted"
+    UNCONFIRMED = "unconfirmed"
+    """Accepted without a message id."""
+    UNCERTAIN = "uncertain"
+    """Cut or timed out: it may have arrived."""
+    REFUSED = "refused"
+    HALF_DEAD = "half_dead"
+    NOTHING = "nothing"
+    """The window is as it was (never arrived, or refused for the text)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle(Ask[None]):
+    """One try of a message is over: its rows' ends (none when it is tried again) and the window's change, one commit.
+
+    `bot_token` is the one the try was made with: after a rebind the try says nothing about the new window.
+    """
+
+    channel_id: ChannelId
+    bot_token: Secret
+    event: SendEvent
+    began_epoch: int
+    settlements: tuple[Settlement, ...] = ()
+    tried: tuple[RowId, ...] = ()
+    error: str = ""
+
+
+# --- journal: channels -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """What the journal keeps of one message of the user: enough to know it again, no more.
+
+    `keys`: it is the same message when any of them was seen before (by id, and by what it says and when).
+    """
+
+    keys: tuple[str, ...]
+    context_token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound(Ask[int]):
+    """Messages of the user and the new cursor, stored in one transaction. Answers how many were not seen before."""
+
+    channel_id: ChannelId
+    bot_token: Secret
+    messages: tuple[InboundMessage, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDied(Ask[None]):
+    """The channel's session ended for good: `inactive`, its rows stay queued, a new scan repairs it."""
+
+    channel_id: ChannelId
+    bot_token: Secret
+    reason: InactiveReason
+
+
+# --- journal: bindings and sessions ----------------------------------------------------------------------------------
+
+
+class BindingState(Enum):
+    """Where an open QR code stands: the contract's words, plus the two ends that have a result."""
+
+    WAITING = "waiting"
+    SCANNED = "scanned"
+    NEED_VERIFYCODE = "need_verifycode"
+    VERIFY_CODE_BLOCKED = "verify_code_blocked"
+    EXPIRED = "expired"
+    DONE = "done"
+    REFUSED = "refused"
+
+    @property
+    def is_end(self) -> bool:
+        return self in (BindingState.EXPIRED, BindingState.DONE, BindingState.REFUSED, BindingState.VERIFY_CODE_BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One QR code that was asked for. `session` (a hash) asked for it, `user_id` was logged in there."""
+
+    code: Secret
+    session: str
+    user_id: UserId | None
+    ip: str
+    created_at: float
+    expires_at: float
+    rebind: ChannelId | None = None
+    state: BindingState = BindingState.WAITING
+    result: Mapping[str, str | int | bool | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBinding(Ask[None]):
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class EndBinding(Ask[None]):
+    """The code came to an end that binds nothing."""
+
+    code: Secret
+    state: BindingState
+
+
+@dataclass(frozen=True, slots=True)
+class Bind(Ask[Binding]):
+    """The phone confirmed: account, channel, login of the asking session and the code's result, one commit.
+
+    Answers the finished binding; its `result` is what the status routes show.
+    """
+
+    code: Secret
+    bot_token: Secret
+    bot_id: str
+    wechat_openid: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser session, known by the hash of its id."""
+
+    id_hash: str
+    user_id: UserId | None
+    created_at: float
+    seen_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession(Ask[None]):
+    """Store a session whose id was just minted; `replaces` (hash) is gone with the same commit."""
+
+    session: Session
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TouchSession(Ask[None]):
+    id_hash: str
+    seen_at: float
+    expires_at: float
+
+
+# --- bindings --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A fresh QR code: the stored binding, the text to draw, and iLink's answer as it came."""
+
+    binding: Binding
+    url: str
+    raw: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AskForCode(Ask[NewCode]):
+    """Get a QR code of iLink, store it and watch it. Fails with TooManyCodes or an IlinkError."""
+
+    session: str
+    user_id: UserId | None
+    ip: str
+    rebind: ChannelId | None = None

@@ -1,0 +1,78 @@
+"""The data directory: who owns it now, and the small files in it beside the database."""
+
+import fcntl
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bottalk.errors import BotTalkError
+from bottalk.values import Secret
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes: the kernel's limit for the path of a Unix socket."""
+
+
+class DataDirError(BotTalkError):
+    """The data directory cannot be used; the text says why and what to do."""
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make the directory if need be and own it until the end. Raises DataDirError when another process does."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(directory / "bottalk.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as e:
+        raise DataDirError(f"the data directory {directory} cannot be used: {e.strerror}; set DATA_DIR") from e
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            raise DataDirError(
+                f"another BotTalk (process {holder}) uses the data directory {directory}; stop it or set DATA_DIR"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def session_secret(directory: Path) -> Secret:
+    """What signs session cookies, made once and kept, so that an upgrade signs nobody out."""
+    path = directory / "session_secret"
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        text = secrets.token_hex(32)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return Secret(text)
+
+
+def operator_socket(directory: Path) -> socket.socket:
+    """The operator's door: a Unix socket in the directory, mode 0600. A stale one is replaced (hold the lock)."""
+    path = directory / "bottalk.sock"
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise DataDirError(
+            f"{path} is longer than the {LONGEST_SOCKET_PATH} bytes that a Unix socket's path may have; "
+            "set a shorter DATA_DIR"
+        )
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        door.bind(str(path))
+    except OSError as e:
+        door.close()
+        raise DataDirError(f"cannot open {path}: {e.strerror}") from e
+    finally:
+        os.umask(before)
+    return door

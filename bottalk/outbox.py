@@ -1,0 +1,122 @@
+"""Outboxes: per channel, its queued rows in the order of acceptance, as committed. Only the journal changes them."""
+
+from collections.abc import Iterable, Iterator
+
+import trio
+
+from bottalk.messages import Listener
+from bottalk.values import ChannelId, Outcome, Priority, Row, RowId
+
+_RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+
+
+class Wakeup:
+    """A wake-up for one task. It cannot overflow: one pending wake-up is enough, and it waits for its taker."""
+
+    __slots__ = ("_pending", "_task")
+
+    def __init__(self) -> None:
+        self._pending = False
+        self._task: trio.lowlevel.Task | None = None
+
+    def set(self) -> None:
+        if self._task is None:
+            self._pending = True
+        else:
+            task, self._task = self._task, None
+            trio.lowlevel.reschedule(task)
+
+    async def wait(self) -> None:
+        """Return at once when a wake-up is pending, else when one comes. A cancel leaves a pending one pending."""
+        if self._pending:
+            await trio.lowlevel.checkpoint()
+            self._pending = False
+            return
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._leave)
+
+    def _leave(self, _raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Outbox:
+    """What waits for one channel, and who waits for it. It outlives the channel's actor."""
+
+    __slots__ = ("_listeners", "_rows", "wakeup")
+
+    def __init__(self) -> None:
+        self._rows: dict[RowId, Row] = {}
+        self._listeners: dict[RowId, Listener] = {}
+        self.wakeup = Wakeup()
+        """Set for each new row and each change of the channel; its actor's send loop waits for it."""
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, row_id: RowId) -> bool:
+        return row_id in self._rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows.values())
+
+    def get(self, row_id: RowId) -> Row | None:
+        return self._rows.get(row_id)
+
+    def in_turn(self) -> list[Row]:
+        """The rows in the order of delivery: urgent before normal before low, first accepted first within each."""
+        return sorted(self._rows.values(), key=lambda row: _RANK[row.priority])
+
+    def oldest(self) -> Row | None:
+        return next(iter(self._rows.values()), None)
+
+    # --- for the journal ---
+
+    def add(self, row: Row, listener: Listener | None) -> None:
+        self._rows[row.id] = row
+        if listener is not None:
+            self._listeners[row.id] = listener
+
+    def replace(self, row: Row) -> None:
+        if row.id in self._rows:
+            self._rows[row.id] = row
+
+    def settle(self, row_id: RowId, outcome: Outcome) -> None:
+        """Take a settled row out, and tell whoever waits for it."""
+        self._rows.pop(row_id, None)
+        listener = self._listeners.pop(row_id, None)
+        if listener is not None:
+            listener.told(row_id, outcome)
+
+    def changed(self) -> None:
+        """Something about the channel or its rows is new: its actor and the waiting callers look again."""
+        self.wakeup.set()
+        for listener in list(self._listeners.values()):
+            listener.changed()
+
+    def forget(self, row_ids: Iterable[RowId]) -> None:
+        """The caller of these rows waits no longer."""
+        for row_id in row_ids:
+            self._listeners.pop(row_id, None)
+
+
+class Outboxes:
+    """Every channel's outbox, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._of: dict[ChannelId, Outbox] = {}
+
+    def of(self, channel_id: ChannelId) -> Outbox:
+        outbox = self._of.get(channel_id)
+        if outbox is None:
+            outbox = self._of[channel_id] = Outbox()
+        return outbox
+
+    def depth(self, channel_id: ChannelId) -> int:
+        outbox = self._of.get(channel_id)
+        return 0 if outbox is None else len(outbox)
+
+    def look_again(self) -> None:
+        """Every waiting caller looks again at what is known (the daemon stops: nobody need wait any longer)."""
+        for outbox in list(self._of.values()):
+            outbox.changed()

@@ -1,0 +1,54 @@
+"""Open QR codes: rows of `bindings`, kept so that a scan completes even if the daemon restarts."""
+
+import json
+import sqlite3
+
+from bottalk.messages import Binding, BindingState
+from bottalk.values import ChannelId, Secret, UserId
+
+
+def insert(connection: sqlite3.Connection, binding: Binding) -> None:
+    connection.execute(
+        "INSERT INTO bindings (code, session, user_id, ip, rebind, created_at, expires_at, state)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+        (
+            binding.code.reveal(), binding.session, binding.user_id, binding.ip, binding.rebind, binding.created_at,
+            binding.expires_at, binding.state.value,
+        ),
+    )  # fmt: skip
+
+
+def end(connection: sqlite3.Connection, binding: Binding) -> None:
+    """Store how the code ended."""
+    connection.execute(
+        "UPDATE bindings SET state = ?, result = ? WHERE code = ?",
+        (binding.state.value, json.dumps(dict(binding.result or {}), ensure_ascii=False), binding.code.reveal()),
+    )
+
+
+def find(connection: sqlite3.Connection, code: Secret) -> Binding | None:
+    row = connection.execute("SELECT * FROM bindings WHERE code = ?", (code.reveal(),)).fetchone()
+    return _binding(row) if row else None
+
+
+def current(connection: sqlite3.Connection, now: float) -> list[Binding]:
+    """Every code that has not expired: the open ones go on, the ended ones answer whoever asks again."""
+    return [_binding(row) for row in connection.execute("SELECT * FROM bindings WHERE expires_at > ?", (now,))]
+
+
+def delete_old(connection: sqlite3.Connection, now: float) -> int:
+    return connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now,)).rowcount
+
+
+def _binding(row: sqlite3.Row) -> Binding:
+    return Binding(
+        code=Secret(row["code"]),
+        session=row["session"],
+        user_id=UserId(row["user_id"]) if row["user_id"] is not None else None,
+        ip=row["ip"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        rebind=ChannelId(row["rebind"]) if row["rebind"] is not None else None,
+        state=BindingState(row["state"]),
+        result=json.loads(row["result"]) if row["result"] else None,
+    )

@@ -1,0 +1,136 @@
+"""The database file: one writer connection, two readers, and the threads they run in.
+
+SQLite in WAL mode with `synchronous=FULL`: a commit that was acknowledged survives a power cut. Writes are made by the
+journal actor alone; pages read on connections of their own, so that a long query never stalls a push.
+"""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+import trio
+
+from bottalk.store.migrations import migrate
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LEAST_SQLITE = (3, 35, 0)
+READERS = 2
+BUSY_TIMEOUT_MS = 5000
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text says why and what to do."""
+
+
+class Runner(Protocol):
+    """Runs a blocking function somewhere; in tests with virtual time, in place."""
+
+    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R: ...
+
+
+async def in_thread(function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
+    """A worker thread. A cancel waits for the function's end: a commit is never left half-known."""
+    return await trio.to_thread.run_sync(function, limiter=limiter)
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    """Open `path` with the pragmas of the house. A new file gets mode 0600. Raises StoreError."""
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed; use a newer Python")
+    try:
+        if not readonly:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(
+            f"file:{path.absolute()}?mode={'ro' if readonly else 'rw'}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA foreign_keys=ON")
+        if not readonly:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA wal_autocheckpoint=1000")
+    except (OSError, sqlite3.Error) as e:
+        raise StoreError(f"cannot open the database {path}: {e}") from e
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN IMMEDIATE … COMMIT; rolled back when the body raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+class Database:
+    """The open file. `write` is the journal's; `read` is anybody's."""
+
+    def __init__(self, writer: sqlite3.Connection, readers: list[sqlite3.Connection], runner: Runner) -> None:
+        self._writer = writer
+        self._idle = readers
+        self._runner = runner
+        self._one = trio.CapacityLimiter(1)
+        self._few = trio.CapacityLimiter(len(readers))
+
+    async def write(self, function: Callable[[sqlite3.Connection], R]) -> R:
+        """Run `function` with the writer connection. One at a time; a cancel waits for its end."""
+        return await self._runner(lambda: function(self._writer), self._one)
+
+    async def read(self, function: Callable[[sqlite3.Connection], R]) -> R:
+        """Run `function` with a read-only connection that sees the last commit. A cancel waits for its end."""
+
+        def run() -> R:
+            connection = self._idle.pop()
+            try:
+                return function(connection)
+            finally:
+                self._idle.append(connection)
+
+        return await self._runner(run, self._few)
+
+    def close(self) -> None:
+        """Close every connection; the last one out folds the WAL into the file."""
+        for connection in (*self._idle, self._writer):
+            connection.close()
+
+
+@asynccontextmanager
+async def open_database(path: Path, *, now: float, runner: Runner = in_thread) -> AsyncIterator[Database]:
+    """Open or create the database at `path`, brought to this version's schema, with a backup before each migration.
+
+    Raises StoreError: unreadable, damaged, or written by a newer version.
+    """
+
+    def open_all() -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
+        writer = connect(path)
+        try:
+            migrate(writer, path, now)
+            return writer, [connect(path, readonly=True) for _ in range(READERS)]
+        except BaseException:
+            writer.close()
+            raise
+
+    try:
+        writer, readers = await runner(open_all, trio.CapacityLimiter(1))
+    except sqlite3.DatabaseError as e:
+        raise StoreError(f"the database {path} cannot be used: {e}. Nothing in it was changed; restore a backup") from e
+    database = Database(writer, readers, runner)
+    try:
+        yield database
+    finally:
+        with trio.CancelScope(shield=True):  # bounded: closing takes as long as one checkpoint
+            await runner(database.close, trio.CapacityLimiter(1))

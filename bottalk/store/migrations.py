@@ -1,0 +1,190 @@
+"""The schema, as numbered steps. A step is never changed once released; the file remembers how many it has seen.
+
+Steps only add. The file carries the least schema version that can read it (`meta.least_reader`): an older daemon
+goes on working with a newer file as long as that allows it, and refuses it with a clear message otherwise.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlite_utils
+
+
+class NewerDatabase(sqlite3.DatabaseError):
+    """The file was written by a version of BotTalk that this one cannot follow."""
+
+
+def _first(db: sqlite_utils.Database) -> None:
+    db["meta"].create({"key": str, "value": str}, pk="key")  # type: ignore[union-attr]
+    db.executescript(_TABLES)
+
+
+_TABLES = """
+CREATE TABLE users (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  email TEXT,
+  wechat_openid TEXT,
+  send_key TEXT NOT NULL,
+  send_key_hash TEXT NOT NULL,
+  nickname TEXT,
+  role TEXT NOT NULL DEFAULT 'user',
+  is_disabled INTEGER NOT NULL DEFAULT 0,
+  rate_limit INTEGER,
+  strict INTEGER NOT NULL DEFAULT 0,
+  created_at REAL NOT NULL
+);
+CREATE UNIQUE INDEX users_email ON users (email) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX users_send_key_hash ON users (send_key_hash);
+
+CREATE TABLE channels (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id INTEGER NOT NULL REFERENCES users (id),
+  name TEXT NOT NULL,
+  wechat_openid TEXT NOT NULL,
+  bot_id TEXT NOT NULL,
+  bot_token TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  context_token TEXT,
+  cursor TEXT NOT NULL DEFAULT '',
+  status TEXT NOT NULL,
+  inactive_reason TEXT,
+  is_default INTEGER NOT NULL DEFAULT 0,
+  can_login INTEGER NOT NULL DEFAULT 0,
+  created_at REAL NOT NULL,
+  bound_at REAL NOT NULL,
+  activated_at REAL,
+  last_inbound_at REAL,
+  window_life REAL NOT NULL,
+  window_epoch INTEGER NOT NULL DEFAULT 0,
+  window_opened_at REAL,
+  window_spent INTEGER NOT NULL DEFAULT 0,
+  window_closed TEXT,
+  window_worked_age REAL NOT NULL DEFAULT 0,
+  window_last_send_at REAL,
+  window_penalty_step INTEGER NOT NULL DEFAULT 0,
+  window_penalty_until REAL,
+  window_probed_at REAL,
+  window_unconfirmed INTEGER NOT NULL DEFAULT 0,
+  window_gives_ids INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX channels_user_id ON channels (user_id);
+CREATE UNIQUE INDEX channels_wechat ON channels (wechat_openid)
+  WHERE inactive_reason IS NULL OR inactive_reason <> 'deleted';
+
+CREATE TABLE push_logs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  push_id INTEGER NOT NULL,
+  readkey TEXT NOT NULL,
+  user_id INTEGER NOT NULL,
+  channel_id INTEGER NOT NULL,
+  title TEXT NOT NULL,
+  text TEXT NOT NULL,
+  status TEXT NOT NULL,
+  reason TEXT,
+  ret INTEGER,
+  source TEXT NOT NULL,
+  ip TEXT NOT NULL,
+  priority TEXT NOT NULL,
+  replace_key TEXT,
+  not_before REAL,
+  expires_at REAL NOT NULL,
+  accepted_at REAL NOT NULL,
+  settled_at REAL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  parts_sent INTEGER NOT NULL DEFAULT 0,
+  maybe_duplicate INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT,
+  client_id TEXT,
+  response TEXT,
+  reminder_id INTEGER,
+  idempotency_key TEXT
+);
+CREATE INDEX push_logs_queued ON push_logs (channel_id, id) WHERE status = 'queued';
+CREATE INDEX push_logs_user ON push_logs (user_id, id);
+CREATE INDEX push_logs_push ON push_logs (push_id);
+CREATE UNIQUE INDEX push_logs_idempotency ON push_logs (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE TABLE inbound (
+  channel_id INTEGER NOT NULL,
+  dedup_key TEXT NOT NULL,
+  seen_at REAL NOT NULL,
+  PRIMARY KEY (channel_id, dedup_key)
+) WITHOUT ROWID;
+CREATE INDEX inbound_seen_at ON inbound (seen_at);
+
+CREATE TABLE sessions (
+  id_hash TEXT PRIMARY KEY,
+  user_id INTEGER,
+  created_at REAL NOT NULL,
+  seen_at REAL NOT NULL,
+  expires_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE TABLE bindings (
+  code TEXT PRIMARY KEY,
+  session TEXT NOT NULL,
+  user_id INTEGER,
+  ip TEXT NOT NULL,
+  rebind INTEGER,
+  created_at REAL NOT NULL,
+  expires_at REAL NOT NULL,
+  state TEXT NOT NULL,
+  result TEXT
+) WITHOUT ROWID;
+"""
+
+STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = ((_first, 1),)
+"""Each step, and the least schema version that can read the file after it."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
+    """Bring the open file to this version's schema: a backup beside it, then one transaction per step.
+
+    Raises NewerDatabase, or sqlite3.DatabaseError for a file that is damaged or no database.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(STEPS):
+        least = connection.execute("SELECT value FROM meta WHERE key = 'least_reader'").fetchone()
+        if least is None or int(least[0]) > len(STEPS):
+            raise NewerDatabase(
+                f"it was written by a newer version of BotTalk (schema {version}, this one knows {len(STEPS)}): "
+                "install that version again"
+            )
+        return
+    for number, (step, least_reader) in enumerate(STEPS[version:], version + 1):
+        if number > 1:
+            backup(connection, path.with_name(f"{path.name}.before-{number}-{int(now)}"))
+        _apply(connection, number, step, least_reader)
+
+
+def _apply(
+    connection: sqlite3.Connection, number: int, step: Callable[[sqlite_utils.Database], None], least_reader: int
+) -> None:
+    # sqlite-utils' transform() refuses to run in a transaction while foreign keys are on
+    connection.execute("PRAGMA foreign_keys=OFF")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        step(sqlite_utils.Database(connection, execute_plugins=False))
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('least_reader', ?) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (str(least_reader),),
+        )
+        connection.execute(f"PRAGMA user_version={number}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+
+def backup(connection: sqlite3.Connection, target: Path) -> None:
+    """Copy the whole database to `target` (mode 0600) while others go on reading and writing."""
+    target.touch(mode=0o600)
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

@@ -1,0 +1,131 @@
+"""Pushes: rows of `push_logs`, journal and log in one table. A row is born `queued` and settled once."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from bottalk.values import (
+    ChannelId,
+    Outcome,
+    Priority,
+    PushId,
+    Reason,
+    Row,
+    RowId,
+    RowStatus,
+    RowStory,
+    Settlement,
+    UserId,
+)
+
+_INSERT = (
+    "INSERT INTO push_logs (id, push_id, readkey, user_id, channel_id, title, text, status, reason, source, ip,"
+    " priority, replace_key, not_before, expires_at, accepted_at, settled_at, idempotency_key, reminder_id)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What is written of a row when it is born, besides what its outbox holds."""
+
+    row: Row
+    readkey: str
+    user_id: UserId
+    outcome: Outcome
+    source: str
+    ip: str
+    idempotency_key: str | None = None
+    reminder_id: int | None = None
+
+
+def next_id(connection: sqlite3.Connection) -> int:
+    """The first row id that was never used: ids of deleted rows are not given again (client_ids are made of them)."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'push_logs'").fetchone()
+    return int(found["seq"]) + 1 if found else 1
+
+
+def insert(connection: sqlite3.Connection, birth: Birth) -> None:
+    row, outcome = birth.row, birth.outcome
+    settled_at = None if outcome.status is RowStatus.QUEUED else row.accepted_at
+    connection.execute(
+        _INSERT,
+        (
+            row.id, row.push_id, birth.readkey, birth.user_id, row.channel_id, row.title, row.text, outcome.status,
+            outcome.reason, birth.source, birth.ip, row.priority, row.replace_key, row.not_before, row.expires_at,
+            row.accepted_at, settled_at, birth.idempotency_key, birth.reminder_id,
+        ),
+    )  # fmt: skip
+
+
+def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -> None:
+    """Settle a waiting row; one that is settled already stays as it is."""
+    outcome = settlement.outcome
+    connection.execute(
+        "UPDATE push_logs SET status = ?, reason = ?, ret = ?, settled_at = ?, attempts = ?, client_id = ?,"
+        " response = ? WHERE id = ? AND status = 'queued'",
+        (
+            outcome.status, outcome.reason, outcome.ret, now, settlement.attempts, settlement.client_id,
+            json.dumps(dict(settlement.response), ensure_ascii=False), settlement.row_id,
+        ),
+    )  # fmt: skip
+
+
+def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe_duplicate: bool) -> None:
+    """A try that did not settle the row."""
+    connection.execute(
+        "UPDATE push_logs SET attempts = attempts + 1, last_error = ?, maybe_duplicate = max(maybe_duplicate, ?)"
+        " WHERE id = ? AND status = 'queued'",
+        (error, maybe_duplicate, row_id),
+    )
+
+
+def queued(connection: sqlite3.Connection) -> list[Row]:
+    """Every waiting row, by channel and in the order of acceptance."""
+    found = connection.execute(
+        "SELECT id, push_id, channel_id, title, text, accepted_at, expires_at, priority, not_before, replace_key,"
+        " attempts, maybe_duplicate FROM push_logs WHERE status = 'queued' ORDER BY channel_id, id"
+    )
+    return [
+        Row(
+            id=RowId(r["id"]),
+            push_id=PushId(r["push_id"]),
+            channel_id=ChannelId(r["channel_id"]),
+            title=r["title"],
+            text=r["text"],
+            accepted_at=r["accepted_at"],
+            expires_at=r["expires_at"],
+            priority=Priority(r["priority"]),
+            not_before=r["not_before"],
+            replace_key=r["replace_key"],
+            attempts=r["attempts"],
+            maybe_duplicate=bool(r["maybe_duplicate"]),
+        )
+        for r in found
+    ]
+
+
+def of_push(connection: sqlite3.Connection, push_id: PushId, readkey: str) -> list[RowStory]:
+    """The rows of one push, in the order asked for; none when the pair of id and readkey is wrong."""
+    found = connection.execute(
+        "SELECT id, channel_id, status, reason, ret, accepted_at, settled_at, attempts, response FROM push_logs"
+        " WHERE push_id = ? AND readkey = ? ORDER BY id",
+        (push_id, readkey),
+    )
+    return [
+        RowStory(
+            row_id=RowId(r["id"]),
+            channel_id=ChannelId(r["channel_id"]),
+            outcome=Outcome(
+                RowStatus(r["status"]),
+                kept=r["status"] == RowStatus.QUEUED,
+                reason=Reason(r["reason"]) if r["reason"] else None,
+                ret=r["ret"],
+            ),
+            accepted_at=r["accepted_at"],
+            settled_at=r["settled_at"],
+            attempts=r["attempts"],
+            response=r["response"] or "{}",
+        )
+        for r in found
+    ]

@@ -1,0 +1,170 @@
+"""QR codes: asked for, ended, or confirmed. A confirmed one makes account, channel and login in one commit.
+
+Which account and channel a scan belongs to is the contract's §5: the WeChat's id is the stable identity, bot id and
+token are replaceable.
+"""
+
+from dataclasses import replace
+
+from bottalk.delivery import window as windows
+from bottalk.messages import Bind, Binding, BindingState, EndBinding, OpenBinding
+from bottalk.store import bindings as binding_rows
+from bottalk.store import sessions as session_rows
+from bottalk.values import Channel, ChannelId, ChannelStatus, Secret, User, UserId
+from bottalk.verbs.draft import Draft
+
+FIRST_NAME = "默认通道"
+
+Result = dict[str, str | int | bool | None]
+
+
+def open_binding(draft: Draft, m: OpenBinding) -> None:
+    binding_rows.delete_old(draft.connection, draft.now)
+    binding_rows.insert(draft.connection, m.binding)
+    draft.mine.bindings[m.binding.code.reveal()] = m.binding
+
+
+def end(draft: Draft, m: EndBinding) -> None:
+    binding = draft.binding(m.code.reveal())
+    if binding is not None and not binding.state.is_end:
+        _finish(draft, replace(binding, state=m.state))
+
+
+def bind(draft: Draft, m: Bind) -> Binding:
+    """The phone confirmed; a second time changes nothing. Raises LookupError for a code nobody asked for."""
+    binding = draft.binding(m.code.reveal())
+    if binding is None:
+        raise LookupError("a confirmed code that is not in the journal")
+    if binding.state.is_end:
+        return binding
+    known = draft.channel_of_wechat(m.wechat_openid)
+    if binding.user_id is not None:
+        return _bind_signed_in(draft, m, binding, binding.user_id, known)
+    return _bind_public(draft, m, binding, known)
+
+
+def _bind_public(draft: Draft, m: Bind, binding: Binding, known: Channel | None) -> Binding:
+    """A scan from a page without a session. New WeChat: account and channel. Known one: the same with the new token."""
+    if known is not None:
+        channel = _rebind(draft, known, m)
+        if not channel.can_login:
+            return _finish(draft, replace(binding, state=BindingState.DONE, result=_bound(m)))
+        user = draft.user(channel.user_id)
+        if user is None:
+            raise LookupError("a channel without an account")
+        return _log_in(draft, binding, user, channel, is_new=False)
+    founder = draft.user_of_wechat(m.wechat_openid)
+    if founder is None:
+        founder = draft.add_user(
+            User(UserId(0), Secret(draft.mint(16)), created_at=draft.now, wechat_openid=m.wechat_openid)
+        )
+        return _log_in(draft, binding, founder, _first_or_next(draft, founder.id, m), is_new=True)
+    if _live_count(draft, founder.id) >= draft.config.max_channels:
+        session_rows.log_in(draft.connection, binding.session, founder.id)
+        return _finish(draft, replace(binding, state=BindingState.DONE, result=_bound(m)))
+    return _log_in(draft, binding, founder, _first_or_next(draft, founder.id, m), is_new=False)
+
+
+def _bind_signed_in(draft: Draft, m: Bind, binding: Binding, user_id: UserId, known: Channel | None) -> Binding:
+    """A scan from an account's own page: one more channel, the same one again, or one of another account."""
+    if known is not None and known.user_id != user_id:
+        _rebind(draft, known, m)  # iLink has ended its old token already: its channel goes on with the new one
+        error = {"error": "wechat_already_bound", "message": "该微信已被其他账户绑定"}
+        return _finish(draft, replace(binding, state=BindingState.REFUSED, result=error))
+    if known is not None:
+        channel = _rebind(draft, known, m)
+        return _finish(draft, replace(binding, state=BindingState.DONE, result=_signed_in(channel) | {"rebind": True}))
+    if _live_count(draft, user_id) >= draft.config.max_channels:
+        error = {"error": f"Maximum {draft.config.max_channels} channels allowed"}
+        return _finish(draft, replace(binding, state=BindingState.REFUSED, result=error))
+    channel = _first_or_next(draft, user_id, m)
+    return _finish(draft, replace(binding, state=BindingState.DONE, result=_signed_in(channel)))
+
+
+def _first_or_next(draft: Draft, user_id: UserId, m: Bind) -> Channel:
+    """A new channel: the account's first live one is its default, whichever route made it."""
+    channels = draft.channels_of(user_id)
+    live = sum(channel.is_live for channel in channels)
+    user = draft.user(user_id)
+    if live == 0:
+        for old in channels:
+            if old.is_default:
+                draft.put_channel(replace(old, is_default=False))
+    return draft.add_channel(
+        Channel(
+            id=ChannelId(0),
+            user_id=user_id,
+            name=FIRST_NAME if live == 0 else f"Channel {live + 1}",
+            wechat_openid=m.wechat_openid,
+            bot_id=m.bot_id,
+            bot_token=Secret(m.bot_token.reveal()),
+            base_url=m.base_url,
+            status=ChannelStatus.PENDING,
+            window=windows.fresh(draft.config.delivery),
+            created_at=draft.now,
+            bound_at=draft.now,
+            is_default=live == 0,
+            can_login=_may_log_in(user, channels, m),
+        )
+    )
+
+
+def _may_log_in(user: User | None, channels: list[Channel], m: Bind) -> bool:
+    """The WeChat that founded the account, or an e-mail account's first channel."""
+    if user is None:
+        return False
+    return user.wechat_openid == m.wechat_openid or (user.wechat_openid is None and not channels)
+
+
+def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
+    """New token, empty cursor, a window never opened; id, name, logs, learned life and waiting rows stay."""
+    channel = replace(
+        channel,
+        bot_id=m.bot_id,
+        bot_token=m.bot_token,
+        base_url=m.base_url,
+        cursor="",
+        context_token=None,
+        status=ChannelStatus.PENDING,
+        inactive_reason=None,
+        bound_at=draft.now,
+        window=windows.fresh(draft.config.delivery, channel.window.life),
+    )
+    draft.put_channel(channel)
+    return channel
+
+
+def _log_in(draft: Draft, binding: Binding, user: User, channel: Channel, *, is_new: bool) -> Binding:
+    session_rows.log_in(draft.connection, binding.session, user.id)
+    result: Result = {
+        "id": channel.id,
+        "send_key": user.send_key.reveal(),
+        "status": channel.status,
+        "wechat_openid": channel.wechat_openid,
+        "is_new": is_new,
+    }
+    return _finish(draft, replace(binding, state=BindingState.DONE, user_id=user.id, result=result))
+
+
+def _bound(m: Bind) -> Result:
+    return {"status": "bound", "wechat_openid": m.wechat_openid}
+
+
+def _signed_in(channel: Channel) -> Result:
+    return {
+        "id": channel.id,
+        "name": channel.name,
+        "status": channel.status,
+        "wechat_openid": channel.wechat_openid,
+        "is_default": int(channel.is_default),
+    }
+
+
+def _live_count(draft: Draft, user_id: UserId) -> int:
+    return sum(channel.is_live for channel in draft.channels_of(user_id))
+
+
+def _finish(draft: Draft, binding: Binding) -> Binding:
+    binding_rows.end(draft.connection, binding)
+    draft.mine.bindings[binding.code.reveal()] = binding
+    return binding
