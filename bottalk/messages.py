@@ -1,9 +1,10 @@
 """Every message that actors take, grouped by receiver. Values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct
 
 from bottalk.values import (
     ChannelId,
@@ -33,8 +34,7 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A push that is committed: one row per channel asked for, in that order."""
 
     push_id: PushId
@@ -42,8 +42,7 @@ class Accepted:
     rows: tuple[tuple[ChannelId, RowId, Outcome], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accept(Ask[Accepted]):
+class Accept(Ask[Accepted], Struct, frozen=True):
     """Keep this push: for each of `channels`, in that order, a row born `queued`, or `skipped` for those named so.
 
     `ttl` and `delay` are seconds; `ttl` counts from the end of `delay`.
@@ -78,8 +77,7 @@ class SendEvent(Enum):
     """The window is as it was (never arrived, or refused for the text)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settle(Ask[None]):
+class Settle(Ask[None], Struct, frozen=True):
     """One try of a message is over: its rows' ends (none when it is tried again) and the window's change, one commit.
 
     `bot_token` is the one the try was made with: after a rebind the try says nothing about the new window.
@@ -97,8 +95,7 @@ class Settle(Ask[None]):
 # --- journal: channels -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class InboundMessage:
+class InboundMessage(Struct, frozen=True, gc=False):
     """What the journal keeps of one message of the user: enough to know it again, no more.
 
     `keys`: it is the same message when any of them was seen before (by id, and by what it says and when).
@@ -108,8 +105,7 @@ class InboundMessage:
     context_token: Secret | None
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound(Ask[int]):
+class Inbound(Ask[int], Struct, frozen=True):
     """Messages of the user and the new cursor, stored in one transaction. Answers how many were not seen before."""
 
     channel_id: ChannelId
@@ -118,8 +114,7 @@ class Inbound(Ask[int]):
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelDied(Ask[None]):
+class ChannelDied(Ask[None], Struct, frozen=True):
     """The channel's session ended for good: `inactive`, its rows stay queued, a new scan repairs it."""
 
     channel_id: ChannelId
@@ -146,8 +141,7 @@ class BindingState(Enum):
         return self in (BindingState.EXPIRED, BindingState.DONE, BindingState.REFUSED, BindingState.VERIFY_CODE_BLOCKED)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """One QR code that was asked for. `session` (a hash) asked for it, `user_id` was logged in there."""
 
     code: Secret
@@ -161,21 +155,18 @@ class Binding:
     result: Mapping[str, str | int | bool | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenBinding(Ask[None]):
+class OpenBinding(Ask[None], Struct, frozen=True):
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
-class EndBinding(Ask[None]):
+class EndBinding(Ask[None], Struct, frozen=True):
     """The code came to an end that binds nothing."""
 
     code: Secret
     state: BindingState
 
 
-@dataclass(frozen=True, slots=True)
-class Bind(Ask[Binding]):
+class Bind(Ask[Binding], Struct, frozen=True):
     """The phone confirmed: account, channel, login of the asking session and the code's result, one commit.
 
     Answers the finished binding; its `result` is what the status routes show.
@@ -188,8 +179,7 @@ class Bind(Ask[Binding]):
     base_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True, gc=False):
     """One browser session, known by the hash of its id."""
 
     id_hash: str
@@ -199,16 +189,14 @@ class Session:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSession(Ask[None]):
+class OpenSession(Ask[None], Struct, frozen=True):
     """Store a session whose id was just minted; `replaces` (hash) is gone with the same commit."""
 
     session: Session
     replaces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TouchSession(Ask[None]):
+class TouchSession(Ask[None], Struct, frozen=True):
     id_hash: str
     seen_at: float
     expires_at: float
@@ -217,8 +205,7 @@ class TouchSession(Ask[None]):
 # --- bindings --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NewCode:
+class NewCode(Struct, frozen=True):
     """A fresh QR code: the stored binding, the text to draw, and iLink's answer as it came."""
 
     binding: Binding
@@ -226,8 +213,7 @@ class NewCode:
     raw: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class AskForCode(Ask[NewCode]):
+class AskForCode(Ask[NewCode], Struct, frozen=True):
     """Get a QR code of iLink, store it and watch it. Fails with TooManyCodes or an IlinkError."""
 
     session: str

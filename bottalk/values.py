@@ -1,9 +1,11 @@
 """Frozen values that every layer may use: ids that cannot be mixed up, and secrets that do not print."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
+
+import msgspec
+from msgspec import Struct
 
 UserId = NewType("UserId", int)
 ChannelId = NewType("ChannelId", int)
@@ -103,8 +105,7 @@ class Closed(StrEnum):
     SESSION = "session"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True, gc=False):
     """What a user's last message allows: our forecast of iLink's books. Times are wall time, seconds since 1970.
 
     `epoch` counts the inbound messages since the binding (0: never opened). `life` is this channel's learned life of a
@@ -126,8 +127,7 @@ class Window:
     gives_ids: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """One account. `wechat_openid` is that of the WeChat that founded it by a scan; e-mail accounts have none."""
 
     id: UserId
@@ -142,8 +142,7 @@ class User:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """One WeChat user's bot, as committed. `wechat_openid` is case-sensitive and never normalised."""
 
     id: ChannelId
@@ -184,8 +183,7 @@ class Channel:
         return self.activated_at is not None and not self.is_deleted
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True, gc=False):
     """One waiting `push_logs` row, as its channel's outbox holds it. Times are wall time."""
 
     id: RowId
@@ -202,8 +200,7 @@ class Row:
     maybe_duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """What is known of one row: the truth a caller is told (delivery's outcome table).
 
     `kept` says that the text stays in the queue and will be delivered later; `ret` is iLink's own number, if any.
@@ -216,19 +213,17 @@ class Outcome:
     token_invalid: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """How one row ended. `response` is what `/api/push-logs` shows as JSON text."""
 
     row_id: RowId
     outcome: Outcome
-    response: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    response: Mapping[str, str | int | bool | None] = msgspec.field(default_factory=dict)
     attempts: int = 0
     client_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RowStory:
+class RowStory(Struct, frozen=True):
     """One row as `/push` tells it. Times are wall time, seconds since 1970."""
 
     row_id: RowId

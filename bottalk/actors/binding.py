@@ -1,11 +1,12 @@
 """One QR code being scanned: poll its status until it ends, and finish the binding in the journal."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from bottalk.actors.persist import persist
 from bottalk.clock import Clock

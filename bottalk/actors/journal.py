@@ -1,11 +1,12 @@
 """The journal: the only writer of the database, and owner of what is kept in memory of it.
 
-Group commit: one thread hop and one transaction for whatever has gathered while the last commit ran. Each verb runs in
-a savepoint, so that a bad one fails its own ask, never its group. Commit, then tell: after the commit, with no await
-between, the pictures change, channels wake and askers are answered.
+Group commit: one thread hop and one transaction for whatever has gathered while the last commit ran. A bad verb fails
+its own ask, never its group: then the group is written again, with a savepoint around each. Commit, then tell: after
+the commit, with no await between, the pictures change, channels wake and askers are answered.
 """
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,34 +109,28 @@ class Journal:
 
     def _commit(self, connection: sqlite3.Connection, letters: list[Letter[Ask[Any]]], now: float) -> _Done:
         """In the writer's thread: the whole group, one transaction. Raises sqlite3.Error when the group failed."""
+        try:
+            return self._attempt(connection, letters, now, _plain)
+        except _OneFailed:
+            # once more from the start, each verb in a savepoint: the bad one fails alone
+            return self._attempt(connection, letters, now, _in_savepoint)
+
+    def _attempt(
+        self,
+        connection: sqlite3.Connection,
+        letters: list[Letter[Ask[Any]]],
+        now: float,
+        one: Callable[[Draft, Ask[Any]], Any],
+    ) -> _Done:
         draft = Draft(connection, self.pictures, self._config, now, self._next_row_id)
-        results: list[Any] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for letter in letters:
-                results.append(self._one(draft, letter.message))
+            results = [one(draft, letter.message) for letter in letters]
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         return _Done(results, draft.done, draft.next_row_id)
-
-    def _one(self, draft: Draft, message: Ask[Any]) -> Any:  # noqa: ANN401 - the answer's type is the ask's
-        connection = draft.connection
-        connection.execute("SAVEPOINT verb")
-        draft.begin()
-        try:
-            result = VERBS[type(message)](draft, message)
-        except Exception as e:
-            # disk full and I/O errors roll the whole transaction back: then the group has failed, not this verb
-            if not connection.in_transaction or _is_the_databases(e):
-                raise
-            connection.execute("ROLLBACK TO verb")
-            connection.execute("RELEASE verb")
-            return e
-        connection.execute("RELEASE verb")
-        draft.keep()
-        return result
 
     def _refuse(self, letters: list[Letter[Ask[Any]]], error: sqlite3.Error) -> None:
         if self._cannot_write is None:
@@ -166,6 +161,42 @@ class Journal:
         for channel_id in touched | changes.channels.keys():
             if outboxes.depth(channel_id):
                 outboxes.of(channel_id).changed()
+
+
+class _OneFailed(Exception):
+    """A verb of the group failed for its own values."""
+
+
+def _plain(draft: Draft, message: Ask[Any]) -> Any:  # noqa: ANN401 - the answer's type is the ask's
+    """Run a verb without a savepoint: two statements less for each, as long as none fails."""
+    draft.begin()
+    try:
+        result = VERBS[type(message)](draft, message)
+    except Exception as e:
+        if _is_the_databases(e):
+            raise
+        raise _OneFailed from e
+    draft.keep()
+    return result
+
+
+def _in_savepoint(draft: Draft, message: Ask[Any]) -> Any:  # noqa: ANN401 - the answer's type is the ask's
+    """Run a verb in a savepoint; one that fails is undone, and its error is its answer."""
+    connection = draft.connection
+    connection.execute("SAVEPOINT verb")
+    draft.begin()
+    try:
+        result = VERBS[type(message)](draft, message)
+    except Exception as e:
+        # disk full and I/O errors roll the whole transaction back: then the group has failed, not this verb
+        if not connection.in_transaction or _is_the_databases(e):
+            raise
+        connection.execute("ROLLBACK TO verb")
+        connection.execute("RELEASE verb")
+        return e
+    connection.execute("RELEASE verb")
+    draft.keep()
+    return result
 
 
 def _is_the_databases(error: Exception) -> bool:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from bottalk.config import DeliverySettings
 from bottalk.values import Row, RowId
 
 DIVIDER = "\n\n———\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The rows that go out in one message, its exact text, and its client_id.
 
     A tried batch is frozen: the same bytes under the same client_id until iLink accepts or refuses it. The client_id

@@ -1,6 +1,6 @@
 """What a caller is told of a row that is not settled yet, and whether waiting for it can help: the outcome table."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import pacing
@@ -13,8 +13,7 @@ CLOSED = Outcome(RowStatus.FAILED, kept=True, reason=Reason.CONTEXT_EXPIRED)
 RESTRICTED = Outcome(RowStatus.FAILED, kept=True, reason=Reason.ACCOUNT_RESTRICTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
+class Prospect(Struct, frozen=True):
     """`due` is the earliest wall time at which the row may go; None where only news from iLink can bring it."""
 
     outcome: Outcome

@@ -4,15 +4,14 @@ The gap between two messages grows as the window empties, so that what is left o
 kept for some minutes, because nothing can follow it until the user writes.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery.window import State, closed_by, left, state
 from bottalk.values import Closed, Window
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What pacing must know of a queue that is not empty."""
 
     oldest_at: float

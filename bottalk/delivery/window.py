@@ -5,8 +5,9 @@ no specification). iLink has the last word both ways: every answer of it correct
 window and gives the next one.
 """
 
-from dataclasses import replace
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.values import Closed, Window

@@ -1,10 +1,10 @@
 """A push: from a form to the truth about each of its rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import trio
+from msgspec import Struct
 
 from bottalk.actors.gate import Gates
 from bottalk.actors.heartbeat import Heartbeats
@@ -25,8 +25,7 @@ TAKEN_WITHIN_S = 10.0
 """Seconds a push may wait for the journal to take it; then nothing was kept and the caller is told so (50301)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PushForm:
+class PushForm(Struct, frozen=True):
     """One push as parsed at the edge. `wait`, `ttl`, `delay` are seconds."""
 
     key: Secret
@@ -42,23 +41,20 @@ class PushForm:
     ip: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowView:
+class WindowView(Struct, frozen=True):
     """How many messages may still go, and when the window closes (wall time)."""
 
     left: int
     closes_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class RowAnswer:
+class RowAnswer(Struct, frozen=True):
     channel_id: ChannelId
     outcome: Outcome
     window: WindowView | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PushAnswer:
+class PushAnswer(Struct, frozen=True):
     """What came of a push: a refusal (nothing kept), or an id and the truth about each row."""
 
     strict: bool

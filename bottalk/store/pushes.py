@@ -1,8 +1,8 @@
 """Pushes: rows of `push_logs`, journal and log in one table. A row is born `queued` and settled once."""
 
-import json
 import sqlite3
-from dataclasses import dataclass
+
+import msgspec
 
 from bottalk.values import (
     ChannelId,
@@ -18,6 +18,8 @@ from bottalk.values import (
     UserId,
 )
 
+_encode = msgspec.json.Encoder().encode
+
 _INSERT = (
     "INSERT INTO push_logs (id, push_id, readkey, user_id, channel_id, title, text, status, reason, source, ip,"
     " priority, replace_key, not_before, expires_at, accepted_at, settled_at, idempotency_key, reminder_id)"
@@ -25,8 +27,7 @@ _INSERT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(msgspec.Struct, frozen=True, gc=False):
     """What is written of a row when it is born, besides what its outbox holds."""
 
     row: Row
@@ -66,7 +67,7 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -
         " response = ? WHERE id = ? AND status = 'queued'",
         (
             outcome.status, outcome.reason, outcome.ret, now, settlement.attempts, settlement.client_id,
-            json.dumps(dict(settlement.response), ensure_ascii=False), settlement.row_id,
+            _encode(settlement.response).decode(), settlement.row_id,
         ),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ Which account and channel a scan belongs to is the contract's §5: the WeChat's 
 token are replaceable.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
 from bottalk.messages import Bind, Binding, BindingState, EndBinding, OpenBinding

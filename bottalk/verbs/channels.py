@@ -1,6 +1,6 @@
 """What iLink tells of a channel: messages of its user, and the end of its session."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
 from bottalk.messages import ChannelDied, Inbound

@@ -4,7 +4,9 @@ import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bottalk.config import Config
 from bottalk.directory import Directory

@@ -1,6 +1,6 @@
 """What a push writes: its rows when it is accepted, and what came of each try to send them."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows

@@ -55,7 +55,7 @@ def test_the_client_id_belongs_to_rows_and_text() -> None:
     assert compose([row(1, "甲"), row(2, "乙")], SETTINGS, ZONE).client_id != one.client_id
 
 
-TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=3000)
+TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=3000)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12))
@@ -68,4 +68,4 @@ def test_a_batch_takes_from_the_head_in_order_and_fits(texts: list[tuple[str, st
     assert len(batch.text.encode()) <= SETTINGS.safe_bytes
     if len(batch.rows) > 1:
         for taken in batch.rows:
-            assert taken.text in batch.text
+            assert not taken.text.strip() or taken.text in batch.text

@@ -1,10 +1,9 @@
 """When the next message may go."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
@@ -18,7 +17,7 @@ FRESH_ROW = Waiting(oldest_at=T0)
 
 def window(spent: int, last_send_at: float | None = None, **changes: object) -> Window:
     opened = windows.opened(windows.fresh(SETTINGS), T0 - 600)
-    return replace(opened, spent=spent, last_send_at=last_send_at, **changes)  # type: ignore[arg-type]
+    return replace(opened, spent=spent, last_send_at=last_send_at, **changes)
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(10, 1), (6, 1), (5, 5), (4, 5), (3, 30), (2, 30), (1, 30)])

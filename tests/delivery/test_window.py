@@ -1,9 +1,8 @@
 """The window: a forecast that iLink's every answer corrects."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
@@ -16,7 +15,7 @@ T0 = 1_790_000_000.0
 
 
 def opened(**changes: object) -> Window:
-    return replace(windows.opened(windows.fresh(SETTINGS), T0), **changes)  # type: ignore[arg-type]
+    return replace(windows.opened(windows.fresh(SETTINGS), T0), **changes)
 
 
 def refuse(window: Window, now: float) -> Window:
