@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from quart import Response
 
 from bottalk.clock import utc_text
 from bottalk.errors import ALL_FAILED, CANNOT_SAVE, RETRY_AFTER_S, Refusal
 from bottalk.service.pushes import PushAnswer, RowAnswer
 from bottalk.values import Outcome, Reason, RowStatus, RowStory
+
+_encode = msgspec.json.Encoder().encode
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 
@@ -26,15 +29,28 @@ _SUMS: tuple[tuple[Reason, str, str], ...] = (
 _TRANSIENT = ("transient", "暂时无法发送，请稍后重试。")
 
 
-def json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+class Answer(Struct, frozen=True, gc=False):
+    """A JSON answer before any framework: `headers` besides Content-Type."""
+
+    body: bytes
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def respond(answer: Answer) -> Response:
+    """The answer as Quart's."""
+    return Response(answer.body, answer.status, dict(answer.headers), content_type=CONTENT_TYPE)
+
+
+def json(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """A JSON answer, UTF-8 as it is."""
-    return Response(msgspec.json.encode(body), status, headers, content_type=CONTENT_TYPE)
+    return respond(Answer(_encode(body), status, headers))
 
 
 # --- push API --------------------------------------------------------------------------------------------------------
 
 
-def push(answer: PushAnswer) -> Response:
+def push(answer: PushAnswer) -> Answer:
     """What the caller of a push is told: by `code`, and with `strict` by the HTTP status too."""
     if answer.refusal is not None:
         return refusal(answer.refusal, strict=answer.strict)
@@ -49,10 +65,10 @@ def push(answer: PushAnswer) -> Response:
     if code:
         data["reason"], data["hint"] = _reason(answer.rows)
     status = _strict_status(code, message, answer.rows) if answer.strict else 200
-    return json({"code": code, "message": message, "data": data}, status)
+    return Answer(_encode({"code": code, "message": message, "data": data}), status)
 
 
-def refusal(what: Refusal, *, strict: bool, text: str = "", status: int | None = None) -> Response:
+def refusal(what: Refusal, *, strict: bool, text: str = "", status: int | None = None) -> Answer:
     """A push that was not kept. Bad input, a busy journal and bugs have their HTTP status whatever `strict` says."""
     always = what in (Refusal.BAD_INPUT, Refusal.BUSY, Refusal.BUG)
     body = {
@@ -60,15 +76,15 @@ def refusal(what: Refusal, *, strict: bool, text: str = "", status: int | None =
         "message": text or what.text,
         "data": {"errno": what.code, "error": what.constant, "results": []},
     }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if what is Refusal.BUSY else None
-    return json(body, status or (what.strict_status if strict or always else 200), headers)
+    headers = (("Retry-After", str(RETRY_AFTER_S)),) if what is Refusal.BUSY else ()
+    return Answer(_encode(body), status or (what.strict_status if strict or always else 200), headers)
 
 
-def story(rows: Sequence[RowStory]) -> Response:
+def story(rows: Sequence[RowStory]) -> Answer:
     """`GET /push`: the present state of each row; `wxstatus` is the JSON text that Server酱's polling clients parse."""
     settled = next((row for row in rows if row.settled_at is not None), None)
     data = {"results": [_told(row) for row in rows], "wxstatus": _wxstatus(settled)}
-    return json({"code": 0, "message": "", "data": data})
+    return Answer(_encode({"code": 0, "message": "", "data": data}))
 
 
 def _sum(rows: Sequence[RowAnswer]) -> tuple[int, str, str]:
@@ -129,7 +145,7 @@ def _wxstatus(row: RowStory | None) -> str:
     if row.outcome.status is RowStatus.SUCCESS:
         return '{"errcode":0,"errmsg":"ok"}'
     told = {"errcode": row.outcome.ret or -1, "errmsg": row.outcome.reason or "failed"}
-    return msgspec.json.encode(told).decode()
+    return _encode(told).decode()
 
 
 # --- management API --------------------------------------------------------------------------------------------------
@@ -153,4 +169,4 @@ def unauthorized() -> Response:
 
 
 def cannot_save() -> Response:
-    return json({"success": False, "error": CANNOT_SAVE}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+    return json({"success": False, "error": CANNOT_SAVE}, 503, (("Retry-After", str(RETRY_AFTER_S)),))

@@ -14,6 +14,7 @@ from bottalk.console.pages import blueprint as console_pages
 from bottalk.errors import CannotWrite, Invalid, Refusal
 from bottalk.http import accounts, answers, channels, public, pushes
 from bottalk.http.guard import Guard
+from bottalk.http.pushes import PushDoor
 from bottalk.service.services import Services
 from bottalk.values import Secret
 from supervisors import SupervisionError
@@ -47,10 +48,9 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Qu
     guard = Guard(services.sessions, config, session_secret)
     for routes in _blueprints(services, config, guard):
         app.register_blueprint(routes)
-    for rule in app.url_map.iter_rules():
-        if rule.methods is not None and rule.endpoint.startswith("pushes."):
-            rule.methods.discard("HEAD")  # link previews and scanners must not send messages
     _handle_errors(app)
+    # Quart's own way to wrap an app
+    app.asgi_app = PushDoor(app.asgi_app, services.pushes, config.max_body)  # type: ignore[method-assign]
     return app
 
 
@@ -84,7 +84,7 @@ def _handle_errors(app: QuartTrio) -> None:
         log.warning("http.busy", route=_route(), why=str(error))
         if _is_management():
             return answers.cannot_save()
-        return answers.refusal(Refusal.BUSY, strict=False)
+        return answers.respond(answers.refusal(Refusal.BUSY, strict=False))
 
     @app.errorhandler(Exception)
     async def bug(error: Exception) -> Response:
@@ -105,4 +105,4 @@ def _error(text: str, status: int) -> Response:
     if _is_management():
         return answers.error(text, status)
     what = Refusal.BUG if status >= 500 else Refusal.BAD_INPUT
-    return answers.refusal(what, strict=True, text=text, status=status)
+    return answers.respond(answers.refusal(what, strict=True, text=text, status=status))

@@ -14,6 +14,7 @@ from bottalk.errors import Invalid
 
 JSON_OBJECT = msgspec.json.Decoder()
 MAX_FIELDS = 1000
+BODILESS = ("GET", "HEAD", "OPTIONS")
 
 
 class Fields:
@@ -76,15 +77,17 @@ async def read(request: Request, *, plain_text_as: str = "text") -> Fields:
 
     Raises Invalid (400, or 413 for a body over the size limit).
     """
-    query = _pairs(request.query_string, "查询参数")
-    if request.method not in ("POST", "PUT", "PATCH", "DELETE"):
-        return Fields(query, {})
     try:
-        raw = await request.get_data()
+        raw = b"" if request.method in BODILESS else await request.get_data()
     except RequestEntityTooLarge:
         raise Invalid("请求体过大", 413) from None
     body = raw if isinstance(raw, bytes) else raw.encode()
-    return Fields(query, _body(body, request.headers.get("Content-Type", ""), plain_text_as) if body else {})
+    return parse(request.query_string, body, request.headers.get("Content-Type", ""), plain_text_as)
+
+
+def parse(query: bytes, body: bytes, content_type: str, plain_text_as: str = "text") -> Fields:
+    """The fields of a raw query and body. Raises Invalid."""
+    return Fields(_pairs(query, "查询参数"), _body(body, content_type, plain_text_as) if body else {})
 
 
 def _body(body: bytes, content_type: str, plain_text_as: str) -> Mapping[str, str]:
