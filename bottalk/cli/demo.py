@@ -18,6 +18,7 @@ from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
 from bottalk.ops.logging import configure
 from bottalk.sandbox.core import Sandbox
+from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve as serve_sandbox
 
 STEP_S = 15.0
@@ -44,7 +45,7 @@ def demo(once: bool, port: int) -> None:
 async def _live(data_dir: str, port: int, once: bool) -> int:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            sandbox = Sandbox(now=time.time, rng=random.Random())
+            sandbox = Sandbox(now=time.time, rng=random.Random(), parameters=DEMO)
             upstream = await nursery.start(serve_sandbox, sandbox, "127.0.0.1", 0)
             config = _config(data_dir, port, upstream)
             configure(config)

@@ -19,7 +19,9 @@ def sandbox(host: str, port: int, seed: int | None) -> None:
     """Run a sandbox of Tencent's iLink, to try BotTalk without a WeChat account.
 
     Open its page: it shows a phone that scans codes, reads messages, writes replies, and switches faults on. Point a
-    daemon at it with: bottalk serve --demo --ilink-base-url http://127.0.0.1:3100
+    daemon at it with:
+
+    BOTTALK_DEMO=1 bottalk serve --ilink-base-url http://127.0.0.1:3100
     """
     trio.run(_live, host, port, random.Random(seed))
 
