@@ -8,7 +8,6 @@ from typing import NoReturn, Self
 from urllib.parse import urlencode
 
 import httpx
-import trio
 
 from bottalk.ilink import answers
 from bottalk.ilink.bot import Bot
@@ -16,6 +15,7 @@ from bottalk.ilink.calls import Calls, call
 from bottalk.ilink.connection import Opener
 from bottalk.ilink.errors import IlinkTransportError, Kind
 from bottalk.ilink.lines import Lines
+from bottalk.ilink.opening import open_stream
 from bottalk.ilink.settings import IlinkSettings
 from bottalk.ilink.shapes import QrCode, QrState, QrStatus
 from bottalk.values import Secret
@@ -28,7 +28,7 @@ class Ilink:
 
     `transport`: all calls go through it, without sockets (a sandbox in this process). `proxies`: as
     `urllib.request.getproxies` gives them, None reads this machine's. `ssl_context` and `opener` replace the usual
-    certificates and `trio.open_tcp_stream`. Nothing is opened before the first call.
+    certificates and `open_stream`. Nothing is opened before the first call.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Ilink:
         transport: httpx.AsyncBaseTransport | None = None,
         proxies: Mapping[str, str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        opener: Opener = trio.open_tcp_stream,
+        opener: Opener = open_stream,
     ) -> None:
         self._lines = Lines(settings, transport=transport, proxies=proxies, ssl_context=ssl_context, opener=opener)
         self._calls = Calls(settings, self._lines, rng)
