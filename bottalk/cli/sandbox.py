@@ -8,6 +8,7 @@ import click
 import trio
 
 from bottalk.sandbox.core import Sandbox
+from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve
 
 
@@ -29,7 +30,7 @@ def sandbox(host: str, port: int, seed: int | None) -> None:
 async def _live(host: str, port: int, rng: random.Random) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            url = await nursery.start(serve, Sandbox(now=time.time, rng=rng), host, port)
+            url = await nursery.start(serve, Sandbox(now=time.time, rng=rng, parameters=DEMO), host, port)
             click.echo(f"iLink sandbox on {url}\nThe phone: {url}/")
             async for _ in signals:
                 nursery.cancel_scope.cancel()
