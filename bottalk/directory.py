@@ -1,7 +1,7 @@
 """The directory: keys → users → channels, in memory, as committed. Only the journal changes it, after a commit."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bottalk.store.users import key_hash
 from bottalk.values import Channel, ChannelId, User, UserId
@@ -73,3 +73,20 @@ class Directory:
             self._by_wechat[channel.wechat_openid] = channel.id
         elif self._by_wechat.get(channel.wechat_openid) == channel.id:
             del self._by_wechat[channel.wechat_openid]
+
+
+def wanted_channels(spec: str, own: Sequence[Channel]) -> list[Channel]:
+    """The account's channels that `spec` asks for: `` or `default`, `all`, or ids such as `1,3,5` or `1|3|5`.
+
+    Unknown, foreign and deleted ids are ignored, duplicates collapse; the order is the caller's.
+    """
+    spec = spec.strip()
+    own = [channel for channel in own if not channel.is_deleted]
+    if spec.lower() in ("", "default"):
+        return [channel for channel in own if channel.is_default]
+    if spec.lower() == "all":
+        usable = [channel for channel in own if channel.is_usable]
+        return [channel for channel in usable if not channel.is_dead] or usable
+    by_id = {str(channel.id): channel for channel in own}
+    ids = dict.fromkeys(part.strip() for part in spec.replace("|", ",").split(","))
+    return [by_id[one] for one in ids if one in by_id]

@@ -13,6 +13,7 @@ from bottalk.config import Config
 from bottalk.delivery import pacing
 from bottalk.delivery import window as windows
 from bottalk.delivery.outlook import Prospect, prospect
+from bottalk.directory import wanted_channels
 from bottalk.errors import CannotWrite, Refusal
 from bottalk.messages import Accept, Accepted
 from bottalk.store import pushes as push_rows
@@ -212,20 +213,3 @@ class Pushes:
             return RowAnswer(channel_id, outcome)
         left = windows.left(channel.window, self._clock.now(), self._config.delivery)
         return RowAnswer(channel_id, outcome, WindowView(left, windows.closes_at(channel.window) or 0.0))
-
-
-def wanted_channels(spec: str, own: Sequence[Channel]) -> list[Channel]:
-    """The account's channels that `spec` asks for: `` or `default`, `all`, or ids such as `1,3,5` or `1|3|5`.
-
-    Unknown, foreign and deleted ids are ignored, duplicates collapse; the order is the caller's.
-    """
-    spec = spec.strip()
-    own = [channel for channel in own if not channel.is_deleted]
-    if spec.lower() in ("", "default"):
-        return [channel for channel in own if channel.is_default]
-    if spec.lower() == "all":
-        usable = [channel for channel in own if channel.is_usable]
-        return [channel for channel in usable if not channel.is_dead] or usable
-    by_id = {str(channel.id): channel for channel in own}
-    ids = dict.fromkeys(part.strip() for part in spec.replace("|", ",").split(","))
-    return [by_id[one] for one in ids if one in by_id]
