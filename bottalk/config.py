@@ -9,6 +9,7 @@ given both, the prefixed one counts.
 """
 
 import dataclasses
+import math
 import os
 import re
 import tomllib
@@ -64,7 +65,9 @@ class DeliverySettings:
     safe_characters: int = setting(2000, "characters that fit one message safely", low=100, high=4000)
     safe_bytes: int = setting(8000, "UTF-8 bytes that fit one message safely", low=400, high=16000)
     queue: int = setting(500, "waiting rows per channel", low=1, high=100000)
-    keep: float = setting(604800.0, "seconds a waiting row is kept before it expires", low=60, high=2592000)
+    keep: float = setting(
+        604800.0, "seconds a waiting row is kept; noted, not enforced by this version", low=60, high=2592000
+    )
     retry: tuple[float, ...] = setting(
         (1.0, 2.0, 5.0, 15.0, 60.0, 300.0),
         "seconds before each try after a transport error; the last repeats",
@@ -102,12 +105,12 @@ class Config:
     session_secret: Secret = setting(
         Secret(""), "signs session cookies; empty: made once and kept in the data directory", plain_env="SESSION_SECRET"
     )
-    tz: str = setting("Asia/Shanghai", "zone of reminders, statistics and waking hours", plain_env="TZ")
+    tz: str = setting("Asia/Shanghai", "time zone of what people read, such as the times in a digest", plain_env="TZ")
     log_level: str = setting("info", "least level that is logged", choices=("debug", "info", "warning", "error"))
     log_format: str = setting(
-        "auto", "console, json, or auto: console on a terminal", choices=("auto", "console", "json")
+        "auto", "console, json, or auto: console on a terminal, json elsewhere", choices=("auto", "console", "json")
     )
-    rate_limit: int = setting(100, "pushes per account and hour", low=0, high=100000)
+    rate_limit: int = setting(100, "pushes per account and hour; not enforced by this version", low=0, high=100000)
     max_body: int = setting(1048576, "bytes of a request body", low=1024, high=104857600)
     max_channels: int = setting(10, "live channels per account", low=1, high=1000)
     codes_per_address: int = setting(5, "open QR codes per client address", low=1, high=10000)
@@ -226,19 +229,29 @@ def _parse(kind: Any, raw: object) -> Any:  # noqa: ANN401 - the table holds val
     if isinstance(kind, types.UnionType):
         raise TypeError(f"no parser for {kind}")
     if kind is Secret:
-        return raw if isinstance(raw, Secret) else Secret(str(raw))
+        if not isinstance(raw, Secret | str):
+            raise ValueError("must be text")  # its value is never shown
+        return raw if isinstance(raw, Secret) else Secret(raw)
     if kind is bool:
         return _parse_bool(raw)
     if kind in (int, float):
-        try:
-            if isinstance(raw, bool):
-                raise ValueError
-            return kind(raw)
-        except (TypeError, ValueError):
-            raise ValueError(f"must be a number, not {raw!r}") from None
+        return _parse_number(kind, raw)
     if not isinstance(raw, str):
         raise ValueError(f"must be text, not {raw!r}")
     return raw
+
+
+def _parse_number(kind: type[int] | type[float], raw: object) -> float:
+    try:
+        if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+            raise ValueError
+        number = kind(raw)
+        if not math.isfinite(number) or (isinstance(raw, float) and number != raw):
+            raise ValueError
+    except (ValueError, OverflowError):
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"must be {what}, not {raw!r}") from None
+    return number
 
 
 def _parse_bool(raw: object) -> bool:
@@ -255,9 +268,9 @@ def _check(rule: Rule, value: Any) -> Any:  # noqa: ANN401
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not isinstance(number, bool):
             if rule.low is not None and number < rule.low:
-                raise ValueError(f"must be at least {rule.low:g}, not {number:g}")
+                raise ValueError(f"must be at least {rule.low:.10g}, not {number:.10g}")
             if rule.high is not None and number > rule.high:
-                raise ValueError(f"must be at most {rule.high:g}, not {number:g}")
+                raise ValueError(f"must be at most {rule.high:.10g}, not {number:.10g}")
     if rule.choices and value not in rule.choices:
         raise ValueError(f"must be one of {', '.join(rule.choices)}, not {value!r}")
     if isinstance(value, tuple) and not value:
@@ -266,18 +279,25 @@ def _check(rule: Rule, value: Any) -> Any:  # noqa: ANN401
 
 
 def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
-    for name in ("base_url", "ilink.base_url"):
+    for name, empty in (("base_url", "http://localhost"), ("ilink.base_url", "")):  # only ours may be left open
         url = found.get(name)
-        if url and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
+        if url is not None and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url or empty):
             yield f"{name}: must be an http(s) address such as https://push.example.org, not {url!r}"
     version = found.get("ilink.client_version")
-    if version and not re.fullmatch(r"\d{1,3}\.\d{1,3}\.\d{1,3}", version):
-        yield f"ilink.client_version: must look like 2.4.9, not {version!r}"
+    if version is not None and not _is_version(version):
+        yield f"ilink.client_version: must look like 2.4.9, each part at most 255, not {version!r}"
+    for name, empty in (("ilink.app_id", ""), ("ilink.route_tag", "-")):  # only the tag may be left out
+        if name in found and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", found[name] or empty):
+            yield f"{name}: must be visible ASCII, because it becomes an HTTP header; not {found[name]!r}"
     if "tz" in found:
         try:
             ZoneInfo(found["tz"])
         except (ZoneInfoNotFoundError, ValueError, OSError):
             yield f"tz: unknown zone {found['tz']!r}; write one such as Asia/Shanghai or Europe/Berlin"
+
+
+def _is_version(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){2}", text) is not None and max(map(int, text.split("."))) <= 255
 
 
 def _build(section: type[Any], found: Mapping[str, Any], prefix: str) -> Any:  # noqa: ANN401
