@@ -24,6 +24,7 @@ from bottalk.actors.gate import Gates, GateStatus
 from bottalk.actors.heartbeat import Heartbeats
 from bottalk.actors.journal import Journal, JournalStatus, load_pictures
 from bottalk.actors.line import Tools
+from bottalk.actors.ratelimit import RateLimit
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.http.actor import Web
@@ -36,6 +37,7 @@ from bottalk.service.channels import Channels as ChannelService
 from bottalk.service.pushes import Pushes
 from bottalk.service.services import Services
 from bottalk.service.sessions import Sessions
+from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, Runner, in_thread, open_database
 from bottalk.values import Secret
 from bottalk.verbs.draft import Pictures
@@ -181,6 +183,7 @@ def _build(p: _Parts) -> Daemon:
     """Every part by its constructor: what it talks to is what it is given."""
     stopping = trio.Event()
     journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id)
+    ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
     directory, outboxes = p.pictures.directory, p.pictures.outboxes
     tools = Tools(
@@ -198,30 +201,31 @@ def _build(p: _Parts) -> Daemon:
     channels = Channels(tools, _supervisor("channels", p))
     binding_tools = BindingTools(p.ilink, journal.mailbox, directory, p.clock, channels.restart)
     bindings = Bindings(binding_tools, p.pictures, _supervisor("bindings", p), p.config)
+    waiting = Waiting(
+        p.pictures,
+        heartbeats,
+        gates,
+        p.config,
+        p.clock,
+        is_running=lambda channel_id: heartbeats.of(channel_id).started_at is not None,
+        stopping=stopping,
+    )
     sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
     services = Services(
-        pushes=Pushes(
-            p.pictures,
-            journal.mailbox,
-            p.database,
-            heartbeats,
-            gates,
-            p.config,
-            p.clock,
-            is_running=lambda channel_id: heartbeats.of(channel_id).started_at is not None,
-            stopping=stopping,
-        ),
+        pushes=Pushes(p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock),
         channels=ChannelService(p.pictures, bindings, channels, heartbeats, gates, p.config, p.clock),
         accounts=Accounts(p.pictures, sessions),
         sessions=sessions,
     )
     web = Web(create_app(services, p.config, p.secret), p.sockets) if p.sockets else None
-    root = _root(p, journal, channels, bindings, web)
+    root = _root(p, journal, ratelimit, channels, bindings, web)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)
 
 
-def _root(p: _Parts, journal: Journal, channels: Channels, bindings: Bindings, web: Web | None) -> Supervisor:
+def _root(
+    p: _Parts, journal: Journal, ratelimit: RateLimit, channels: Channels, bindings: Bindings, web: Web | None
+) -> Supervisor:
     """Start top to bottom, stop bottom to top. A crash of the journal ends the process; the others come back."""
     for_ever = Backoff(first=0.2, factor=2.0, cap=30.0, jitter=0.2)
     once = Intensity(max_restarts=0, period_s=60.0)
@@ -233,6 +237,14 @@ def _root(p: _Parts, journal: Journal, channels: Channels, bindings: Bindings, w
             intensity=once,
             excess=Excess.ESCALATE,
             stop_timeout=JOURNAL_STOP_S,
+        ),
+        ChildSpec(
+            "ratelimit",
+            ratelimit.run,
+            mailbox=ratelimit.mailbox,
+            backoff=for_ever,
+            excess=Excess.KEEP_ON,
+            stop_timeout=0.0,
         ),
         ChildSpec(
             "channels",

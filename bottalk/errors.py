@@ -27,6 +27,8 @@ class Refusal(Enum):
     BAD_KEY = (40001, "SendKey 无效", 401, "BAD_SENDKEY")
     NO_KEY = (40001, "缺少 key 参数", 401, "BAD_SENDKEY")
     NO_CHANNEL = (40002, "没有可用的推送通道，请先绑定并激活通道", 409, "NO_CHANNEL")
+    CONFLICT = (40005, "Idempotency-Key 已用于另一条消息", 409, "IDEMPOTENCY_CONFLICT")
+    RATE_LIMIT = (42901, "发送频率超限（每小时最多{limit}条）", 429, "RATE_LIMITED")
     EMPTY = (40003, "title 和消息内容不能同时为空", 400, "EMPTY_MESSAGE")
     NO_PUSH = (40004, "推送记录不存在", 404, "PUSH_NOT_FOUND")
     BUSY = (50301, "服务繁忙或暂时无法保存消息，请稍后重试", 503, "BUSY")
@@ -54,6 +56,10 @@ CANNOT_SAVE = "服务繁忙或暂时无法保存，请稍后重试"
 """What management routes answer, with 503, where the journal cannot write."""
 RETRY_AFTER_S = 5
 """Seconds named in `Retry-After` where nothing was kept for now."""
+
+
+class OtherContent(BotTalkError):
+    """The idempotency key was used for another message."""
 
 
 class TooManyCodes(BotTalkError):

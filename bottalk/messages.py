@@ -12,6 +12,9 @@ from bottalk.values import (
     Outcome,
     Priority,
     PushId,
+    Reminder,
+    ReminderId,
+    ReminderType,
     RowId,
     Secret,
     Settlement,
@@ -35,15 +38,21 @@ class Listener(Protocol):
 
 
 class Accepted(Struct, frozen=True):
-    """A push that is committed: one row per channel asked for, in that order."""
+    """A push that is committed: one row per channel asked for, in that order.
+
+    `replay`: it is the one that was first sent with this idempotency key; nothing was added.
+    """
 
     push_id: PushId
     readkey: Secret
     rows: tuple[tuple[ChannelId, RowId, Outcome], ...]
+    replay: bool = False
 
 
 class Accept(Ask[Accepted], Struct, frozen=True):
     """Keep this push: for each of `channels`, in that order, a row born `queued`, or `skipped` for those named so.
+
+    With `unusable` (nobody waits who could be told so) each row is born `failed` with `no_context_token`.
 
     `ttl` and `delay` are seconds; `ttl` counts from the end of `delay`.
     """
@@ -60,6 +69,10 @@ class Accept(Ask[Accepted], Struct, frozen=True):
     delay: float | None = None
     replace_key: str | None = None
     idempotency_key: str | None = None
+    content_hash: str | None = None
+    """Of title, text and channel as asked for: the same key with another one is a mistake of the caller."""
+    reminder_id: ReminderId | None = None
+    unusable: bool = False
     listener: Listener | None = None
 
 
@@ -202,6 +215,84 @@ class TouchSession(Ask[None], Struct, frozen=True):
     expires_at: float
 
 
+# --- journal: reminders ----------------------------------------------------------------------------------------------
+
+
+class CreateReminder(Ask[Reminder], Struct, frozen=True):
+    """Store a reminder, enabled. Fails with ScheduleError when it would never be due."""
+
+    user_id: UserId
+    title: str
+    message: str
+    type: ReminderType
+    time: str
+    channel: str
+    max_count: int
+
+
+class ChangeReminder(Ask[Reminder | None], Struct, frozen=True):
+    """Change what is given; another type or time makes a new plan. Answers None when the account has no such one.
+
+    Fails with ScheduleError when it would never be due.
+    """
+
+    user_id: UserId
+    reminder_id: ReminderId
+    title: str | None = None
+    message: str | None = None
+    type: ReminderType | None = None
+    time: str | None = None
+    channel: str | None = None
+    max_count: int | None = None
+
+
+class EnableReminder(Ask[bool], Struct, frozen=True):
+    """Answers whether the account has such a reminder. Fails with ScheduleError when it would never be due."""
+
+    user_id: UserId
+    reminder_id: ReminderId
+    enabled: bool
+
+
+class DeleteReminder(Ask[bool], Struct, frozen=True):
+    """Delete it with its log; what waits is settled first. Answers whether the account had such a reminder."""
+
+    user_id: UserId
+    reminder_id: ReminderId
+
+
+class Firing(Enum):
+    """What came of a due time."""
+
+    SENT = "sent"
+    """Its rows are committed (queued, or settled at birth where nobody would send them)."""
+    TOO_LATE = "too_late"
+    """It was missed by an hour or more: nothing was sent."""
+    STALE = "stale"
+    """The reminder is not due then: it was changed, deleted or fired meanwhile."""
+    NOT_UNDERSTOOD = "not_understood"
+    """Its stored time cannot be read by this version: it is disabled."""
+
+
+class FireReminder(Ask[Firing], Struct, frozen=True):
+    """`due` has come: rows, count and next due time in one commit, or nothing when that is not its due time."""
+
+    reminder_id: ReminderId
+    due: float
+
+
+class ReplanReminders(Ask[None], Struct, frozen=True):
+    """Compute the due times ahead of these again: the zone changed, or the clock was set back."""
+
+    reminder_ids: tuple[ReminderId, ...]
+
+
+class ForgetReminderLog(Ask[None], Struct, frozen=True):
+    """Delete one bite of a deleted reminder's log; the agenda's `gone` tells whether there may be more."""
+
+    reminder_id: ReminderId
+
+
 # --- bindings --------------------------------------------------------------------------------------------------------
 
 
@@ -220,3 +311,22 @@ class AskForCode(Ask[NewCode], Struct, frozen=True):
     user_id: UserId | None
     ip: str
     rebind: ChannelId | None = None
+
+
+# --- ratelimit -------------------------------------------------------------------------------------------------------
+
+
+class Spent(Struct, frozen=True, gc=False):
+    """`resets_in`: seconds until the oldest counted push leaves the hour, and with it a place is free again."""
+
+    granted: bool
+    limit: int
+    remaining: int
+    resets_in: int
+
+
+class Spend(Ask[Spent], Struct, frozen=True):
+    """May this account push once more? `limit` is its present one, pushes per sliding hour."""
+
+    user_id: UserId
+    limit: int

@@ -1,6 +1,6 @@
 """Outboxes: per channel, its queued rows in the order of acceptance, as committed. Only the journal changes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import trio
 
@@ -47,7 +47,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._rows: dict[RowId, Row] = {}
-        self._listeners: dict[RowId, Listener] = {}
+        self._listeners: dict[RowId, tuple[Listener, ...]] = {}
         self.wakeup = Wakeup()
         """Set for each new row and each change of the channel; its actor's send loop waits for it."""
 
@@ -75,7 +75,7 @@ class Outbox:
     def add(self, row: Row, listener: Listener | None) -> None:
         self._rows[row.id] = row
         if listener is not None:
-            self._listeners[row.id] = listener
+            self._listeners[row.id] = (listener,)
 
     def replace(self, row: Row) -> None:
         if row.id in self._rows:
@@ -84,20 +84,28 @@ class Outbox:
     def settle(self, row_id: RowId, outcome: Outcome) -> None:
         """Take a settled row out, and tell whoever waits for it."""
         self._rows.pop(row_id, None)
-        listener = self._listeners.pop(row_id, None)
-        if listener is not None:
+        for listener in self._listeners.pop(row_id, ()):
             listener.told(row_id, outcome)
 
     def changed(self) -> None:
         """Something about the channel or its rows is new: its actor and the waiting callers look again."""
         self.wakeup.set()
-        for listener in list(self._listeners.values()):
-            listener.changed()
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.changed()
 
-    def forget(self, row_ids: Iterable[RowId]) -> None:
-        """The caller of these rows waits no longer."""
-        for row_id in row_ids:
-            self._listeners.pop(row_id, None)
+    # --- for those who wait ---
+
+    def listen(self, row_id: RowId, listener: Listener) -> None:
+        """Hear of a waiting row, beside those who do already."""
+        if row_id in self._rows:
+            self._listeners[row_id] = (*self._listeners.get(row_id, ()), listener)
+
+    def forget(self, row_id: RowId, listener: Listener) -> None:
+        """This listener waits no longer."""
+        rest = tuple(one for one in self._listeners.pop(row_id, ()) if one is not listener)
+        if rest:
+            self._listeners[row_id] = rest
 
 
 class Outboxes:

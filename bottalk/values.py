@@ -13,6 +13,7 @@ RowId = NewType("RowId", int)
 """One `push_logs` row: one push for one channel. Ids grow in the order of acceptance."""
 PushId = NewType("PushId", int)
 """One push, whatever the number of its channels. Clients see it as a string of digits."""
+ReminderId = NewType("ReminderId", int)
 
 
 class Secret:
@@ -233,3 +234,43 @@ class RowStory(Struct, frozen=True):
     settled_at: float | None
     attempts: int
     response: str
+
+
+class ReminderType(StrEnum):
+    """When a reminder comes due: the contract's words."""
+
+    ONCE = "once"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    WORKDAY = "workday"
+    EVERY_2_MIN = "every2min"
+    CRON = "cron"
+
+
+class Reminder(Struct, frozen=True, gc=False):
+    """One reminder, as committed. Times are wall time, seconds since 1970; `time` is as given by its owner.
+
+    `next_at` is None while it is disabled; it was computed in the zone named `zone`. `channel` is asked for as on a
+    push. `since` is when its plan was last set: creation, another time or type, enabling.
+    """
+
+    id: ReminderId
+    user_id: UserId
+    title: str
+    message: str
+    type: ReminderType
+    time: str
+    channel: str
+    max_count: int
+    created_at: float
+    since: float
+    zone: str
+    enabled: bool = True
+    send_count: int = 0
+    next_at: float | None = None
+    fired_until: float = 0.0
+    """Whatever was due up to here is over, so that a clock set back fires nothing again."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        return 0 < self.max_count <= self.send_count

@@ -13,12 +13,13 @@ from typing import Any
 import structlog
 import trio
 
+from bottalk.agenda import Agenda
 from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.directory import Directory
 from bottalk.errors import CannotWrite
 from bottalk.outbox import Outboxes
-from bottalk.store import bindings, channels, pushes, users
+from bottalk.store import bindings, channels, pushes, reminders, users
 from bottalk.store.database import Database
 from bottalk.verbs.draft import Changes, Draft, Pictures
 from bottalk.verbs.table import VERBS
@@ -42,6 +43,7 @@ class JournalStatus:
     largest_group: int
     last_commit_at: float | None
     cannot_write: str | None
+    next_row_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Journal:
                 await self._write(letters)
 
     def status(self) -> JournalStatus:
-        return JournalStatus(self._commits, self._verbs, self._largest, self._last_commit_at, self._cannot_write)
+        return JournalStatus(
+            self._commits, self._verbs, self._largest, self._last_commit_at, self._cannot_write, self._next_row_id
+        )
 
     async def _write(self, letters: list[Letter[Ask[Any]]]) -> None:
         now = self._clock.now()
@@ -148,9 +152,17 @@ class Journal:
             directory.put_channel(channel)
         if changes.bindings:
             now = self._last_commit_at or 0.0
-            kept = {code: b for code, b in self.pictures.bindings.items() if b.expires_at > now}
+            kept = {code: b for code, b in self.pictures.bindings.items() if b.expires_at > now - bindings.LATE_S}
             self.pictures.bindings.clear()
             self.pictures.bindings.update(kept | changes.bindings)
+        for reminder_id, reminder in changes.reminders.items():
+            if reminder is None:
+                self.pictures.reminders.remove(reminder_id)
+            else:
+                self.pictures.reminders.put(reminder)
+        self.pictures.reminders.gone.difference_update(changes.forgotten)
+        if changes.reminders:
+            self.pictures.reminders.wakeup.set()
         for row, listener in changes.born:
             outboxes.of(row.channel_id).add(row, listener)
         for row in changes.tried:
@@ -211,6 +223,7 @@ async def load_pictures(database: Database, now: float) -> tuple[Pictures, int]:
         pictures = Pictures(Directory(users.every(connection), channels.every(connection)), Outboxes())
         for row in pushes.queued(connection):
             pictures.outboxes.of(row.channel_id).add(row, None)
+        pictures.reminders = Agenda(reminders.every(connection), reminders.gone(connection))
         for binding in bindings.current(connection, now):
             pictures.bindings[binding.code.reveal()] = binding
         return pictures, pushes.next_id(connection)

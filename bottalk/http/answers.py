@@ -52,8 +52,11 @@ def json(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] =
 
 def push(answer: PushAnswer) -> Answer:
     """What the caller of a push is told: by `code`, and with `strict` by the HTTP status too."""
+    rate = _rate(answer)
     if answer.refusal is not None:
-        return refusal(answer.refusal, strict=answer.strict)
+        text = answer.refusal.text.format(limit=answer.rate.limit) if answer.rate else ""
+        refused = refusal(answer.refusal, strict=answer.strict, text=text)
+        return Answer(refused.body, refused.status, (*refused.headers, *rate))
     code, message, constant = _sum(answer.rows)
     data: dict[str, Any] = {
         "errno": code,
@@ -65,7 +68,7 @@ def push(answer: PushAnswer) -> Answer:
     if code:
         data["reason"], data["hint"] = _reason(answer.rows)
     status = _strict_status(code, message, answer.rows) if answer.strict else 200
-    return Answer(_encode({"code": code, "message": message, "data": data}), status)
+    return Answer(_encode({"code": code, "message": message, "data": data}), status, rate)
 
 
 def refusal(what: Refusal, *, strict: bool, text: str = "", status: int | None = None) -> Answer:
@@ -85,6 +88,18 @@ def story(rows: Sequence[RowStory]) -> Answer:
     settled = next((row for row in rows if row.settled_at is not None), None)
     data = {"results": [_told(row) for row in rows], "wxstatus": _wxstatus(settled)}
     return Answer(_encode({"code": 0, "message": "", "data": data}))
+
+
+def _rate(answer: PushAnswer) -> tuple[tuple[str, str], ...]:
+    rate = answer.rate
+    if rate is None:
+        return ()
+    told = (
+        ("X-RateLimit-Limit", str(rate.limit)),
+        ("X-RateLimit-Remaining", str(rate.remaining)),
+        ("X-RateLimit-Reset", str(rate.resets_in)),
+    )
+    return told if rate.granted else (*told, ("Retry-After", str(rate.resets_in)))
 
 
 def _sum(rows: Sequence[RowAnswer]) -> tuple[int, str, str]:

@@ -101,7 +101,9 @@ class PushDoor:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         fields = parse(scope["query_string"], body, content_type, route.plain_text_as)
         key = key or fields.text("key").strip() or _bearer(headers)
-        return answers.push(await self._pushes.push(form(fields, key, route.texts, _client(scope))))
+        return answers.push(
+            await self._pushes.push(form(fields, key, route.texts, _client(scope), _idempotency(headers)))
+        )
 
     async def _read(self, receive: ASGIReceiveCallable) -> bytes:
         """The whole body. Raises Invalid past the size limit, Gone when the client hangs up."""
@@ -136,7 +138,7 @@ def blueprint(pushes: Pushes) -> Blueprint:
     return routes
 
 
-def form(fields: Fields, key: str, texts: tuple[str, ...], ip: str) -> PushForm:
+def form(fields: Fields, key: str, texts: tuple[str, ...], ip: str, idempotency_key: str | None = None) -> PushForm:
     """Parse a push. Raises Invalid."""
     title, text = fields.text("title"), fields.first(texts)
     if not title.strip():
@@ -155,6 +157,7 @@ def form(fields: Fields, key: str, texts: tuple[str, ...], ip: str) -> PushForm:
         delay=fields.number("delay", 0, LONGEST_DELAY_S),
         replace_key=fields.text("replace_key", 100).strip() or None,
         priority=_priority(fields.text("priority", 20).strip().lower()),
+        idempotency_key=idempotency_key,
         ip=ip,
     )
 
@@ -169,6 +172,16 @@ def _priority(word: str) -> Priority:
 def _bearer(headers: Mapping[bytes, bytes]) -> str:
     kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return key.strip() if kind.lower() == "bearer" else ""
+
+
+def _idempotency(headers: Mapping[bytes, bytes]) -> str | None:
+    """The key of the Idempotency-Key header. Raises Invalid."""
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or any(not 0x20 <= byte < 0x7F for byte in key):
+        raise Invalid("Idempotency-Key 必须是 1 到 255 个可见 ASCII 字符")
+    return key.decode("ascii")
 
 
 def _client(scope: HTTPScope) -> str:

@@ -1,25 +1,36 @@
 """A push: from a form to the truth about each of its rows."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import trio
 from msgspec import Struct
 
-from bottalk.actors.gate import Gates
-from bottalk.actors.heartbeat import Heartbeats
 from bottalk.clock import Clock
 from bottalk.config import Config
-from bottalk.delivery import pacing
 from bottalk.delivery import window as windows
-from bottalk.delivery.outlook import Prospect, prospect
 from bottalk.directory import wanted_channels
-from bottalk.errors import CannotWrite, Refusal
-from bottalk.messages import Accept, Accepted
+from bottalk.errors import CannotWrite, OtherContent, Refusal
+from bottalk.messages import Accept, Accepted, Spend, Spent
+from bottalk.service.waiting import Slot, Waiting
 from bottalk.store import pushes as push_rows
 from bottalk.store.database import Database
-from bottalk.values import Channel, ChannelId, Outcome, Priority, PushId, RowId, RowStatus, RowStory, Secret, User
+from bottalk.values import (
+    Channel,
+    ChannelId,
+    Outcome,
+    Priority,
+    PushId,
+    RowStatus,
+    RowStory,
+    Secret,
+    User,
+    UserId,
+)
 from bottalk.verbs.draft import Pictures
+from bottalk.verbs.pushes import remembered, replay
 from supervisors import Mailbox, MailboxFull, NotTaken
 
 TAKEN_WITHIN_S = 10.0
@@ -39,6 +50,7 @@ class PushForm(Struct, frozen=True):
     delay: float | None = None
     replace_key: str | None = None
     priority: Priority = Priority.NORMAL
+    idempotency_key: str | None = None
     ip: str = ""
 
 
@@ -56,39 +68,14 @@ class RowAnswer(Struct, frozen=True):
 
 
 class PushAnswer(Struct, frozen=True):
-    """What came of a push: a refusal (nothing kept), or an id and the truth about each row."""
+    """What came of a push: a refusal (nothing kept), or an id and the truth about each row. `rate`: if asked."""
 
     strict: bool
     refusal: Refusal | None = None
     push_id: PushId | None = None
     readkey: Secret | None = None
     rows: tuple[RowAnswer, ...] = ()
-
-
-class _Slot:
-    """A caller's reply slot: the rows that it still waits for."""
-
-    __slots__ = ("_news", "outcomes")
-
-    def __init__(self) -> None:
-        self.outcomes: dict[RowId, Outcome] = {}
-        self._news = trio.Event()
-
-    def told(self, row_id: RowId, outcome: Outcome) -> None:
-        self.outcomes[row_id] = outcome
-        self._news.set()
-
-    def changed(self) -> None:
-        self._news.set()
-
-    async def news(self) -> None:
-        """Wait for the next news; what came before is taken as known."""
-        await self._news.wait()
-
-    def look(self) -> None:
-        """From here on only later news counts."""
-        if self._news.is_set():
-            self._news = trio.Event()
+    rate: Spent | None = None
 
 
 class Pushes:
@@ -98,114 +85,91 @@ class Pushes:
         self,
         pictures: Pictures,
         journal: Mailbox[Any],
+        ratelimit: Mailbox[Spend],
         database: Database,
-        heartbeats: Heartbeats,
-        gates: Gates,
+        waiting: Waiting,
         config: Config,
         clock: Clock,
-        *,
-        is_running: Callable[[ChannelId], bool],
-        stopping: trio.Event,
     ) -> None:
         self._pictures = pictures
         self._journal = journal
+        self._ratelimit = ratelimit
         self._database = database
-        self._heartbeats = heartbeats
-        self._gates = gates
+        self._waiting = waiting
         self._config = config
         self._clock = clock
-        self._is_running = is_running
-        self._stopping = stopping
+        self._underway: dict[tuple[UserId, str], trio.Event] = {}
+        """Idempotency keys whose first push is being accepted; set when that is decided."""
 
     async def push(self, form: PushForm) -> PushAnswer:
         """Accept the push and wait, as long as waiting can help, for what becomes of it. A cancel changes nothing."""
-        directory = self._pictures.directory
-        user = directory.user_of_key(form.key.reveal())
+        user = self._pictures.directory.user_of_key(form.key.reveal())
         if user is None or user.is_disabled:
             return PushAnswer(bool(form.strict), Refusal.BAD_KEY if form.key else Refusal.NO_KEY)
         strict = user.strict if form.strict is None else form.strict
-        if not form.title.strip() and not form.text.strip():
-            return PushAnswer(strict, Refusal.EMPTY)
-        wanted = wanted_channels(form.channel, directory.channels_of(user.id))
-        if not any(channel.is_usable for channel in wanted):
-            return PushAnswer(strict, Refusal.NO_CHANNEL)
-        slot = _Slot()
         try:
-            accepted = await self._journal.ask(self._accept(form, user, wanted, slot), timeout=TAKEN_WITHIN_S)
+            if form.idempotency_key is None:
+                return await self._new(form, user, strict)
+            return await self._once(form, user, strict, form.idempotency_key)
+        except OtherContent:
+            return PushAnswer(strict, Refusal.CONFLICT)
         except (CannotWrite, MailboxFull, NotTaken):
             return PushAnswer(strict, Refusal.BUSY)
-        outcomes = await self._wait(accepted, slot, form.wait)
-        rows = tuple(self._row(channel_id, outcomes[row_id]) for channel_id, row_id, _ in accepted.rows)
-        return PushAnswer(strict, None, accepted.push_id, accepted.readkey, rows)
 
     async def story(self, push_id: PushId, readkey: Secret) -> list[RowStory]:
         """The present state of each row of a push; none when id and readkey do not belong together."""
         return await self._database.read(lambda c: push_rows.of_push(c, push_id, readkey.reveal()))
 
-    def _accept(self, form: PushForm, user: User, wanted: Sequence[Channel], slot: _Slot) -> Accept:
-        return Accept(
-            user_id=user.id,
-            title=form.title,
-            text=form.text,
-            channels=tuple(channel.id for channel in wanted),
-            skipped=frozenset(channel.id for channel in wanted if not channel.is_usable),
-            ip=form.ip,
-            priority=form.priority,
-            ttl=form.ttl,
-            delay=form.delay,
-            replace_key=form.replace_key,
-            listener=slot,
-        )
+    async def _once(self, form: PushForm, user: User, strict: bool, key: str) -> PushAnswer:
+        """The first push of this key, or a new one. While one is being accepted, the others wait for that."""
+        while (underway := self._underway.get((user.id, key))) is not None:
+            await underway.wait()
+        decided = self._underway[user.id, key] = trio.Event()
+        try:
+            first = await self._database.read(lambda c: self._first(c, user.id, key, form))
+            if first is None:
+                return await self._new(form, user, strict, decided)
+        finally:
+            self._decide(user.id, key, decided)
+        slot = Slot()
+        for channel_id, row_id, _ in first.rows:
+            self._pictures.outboxes.of(channel_id).listen(row_id, slot)
+        return await self._told(first, slot, form.wait, strict, None)
 
-    async def _wait(self, accepted: Accepted, slot: _Slot, wait: float) -> dict[RowId, Outcome]:
-        """The outcome of each row: settled, or its standing when waiting could not help any longer."""
+    def _first(self, connection: sqlite3.Connection, user_id: UserId, key: str, form: PushForm) -> Accepted | None:
+        found = remembered(connection, user_id, key, self._clock.now())
+        return None if found is None else replay(connection, found, content_hash(form))
+
+    def _decide(self, user_id: UserId, key: str, decided: trio.Event) -> None:
+        """The first push of the key is accepted or refused: who waited for that may go on."""
+        if self._underway.get((user_id, key)) is decided:
+            del self._underway[user_id, key]
+        decided.set()
+
+    async def _new(self, form: PushForm, user: User, strict: bool, decided: trio.Event | None = None) -> PushAnswer:
+        limit = self._config.rate_limit if user.rate_limit is None else user.rate_limit
+        rate = await self._ratelimit.ask(Spend(user.id, limit), timeout=TAKEN_WITHIN_S)
+        if not rate.granted:
+            return PushAnswer(strict, Refusal.RATE_LIMIT, rate=rate)
+        if not form.title.strip() and not form.text.strip():
+            return PushAnswer(strict, Refusal.EMPTY, rate=rate)
+        wanted = wanted_channels(form.channel, self._pictures.directory.channels_of(user.id))
+        if not any(channel.is_usable for channel in wanted):
+            return PushAnswer(strict, Refusal.NO_CHANNEL, rate=rate)
+        slot = Slot()
+        accepted = await self._journal.ask(_accept(form, user, wanted, slot), timeout=TAKEN_WITHIN_S)
+        if decided is not None and form.idempotency_key is not None:
+            self._decide(user.id, form.idempotency_key, decided)
+        return await self._told(accepted, slot, form.wait, strict, rate)
+
+    async def _told(self, accepted: Accepted, slot: Slot, wait: float, strict: bool, rate: Spent | None) -> PushAnswer:
+        """Wait for the rows, and answer with what is known of each."""
         for _, row_id, outcome in accepted.rows:
             if outcome.status is not RowStatus.QUEUED:
                 slot.outcomes[row_id] = outcome
-        deadline = trio.current_time() + wait
-        pending = [(channel_id, row_id) for channel_id, row_id, _ in accepted.rows if row_id not in slot.outcomes]
-        try:
-            while pending and self._can_help(pending, deadline):
-                slot.look()
-                with trio.move_on_at(deadline) as timeout:
-                    await slot.news()
-                pending = [(channel_id, row_id) for channel_id, row_id in pending if row_id not in slot.outcomes]
-                if timeout.cancelled_caught:
-                    break
-        finally:
-            for channel_id, row_id in pending:
-                self._pictures.outboxes.of(channel_id).forget((row_id,))
-        standing = {row_id: self._prospect(channel_id, row_id).outcome for channel_id, row_id in pending}
-        return standing | slot.outcomes
-
-    def _can_help(self, pending: Sequence[tuple[ChannelId, RowId]], deadline: float) -> bool:
-        """Whether one of the rows may still go before `deadline` (trio's clock), as far as the policy knows."""
-        now, at = self._clock.now(), trio.current_time()
-        if self._stopping.is_set() or deadline <= at:
-            return False
-        for channel_id, row_id in pending:
-            channel = self._pictures.directory.channel(channel_id)
-            due = self._prospect(channel_id, row_id).due
-            if channel is None or due is None or due - now > deadline - at:
-                continue
-            held = self._heartbeats.of(channel_id).next_try_at > deadline or self._gates.of(channel.base_url).is_down
-            if self._is_running(channel_id) and not held:
-                return True
-        return False
-
-    def _prospect(self, channel_id: ChannelId, row_id: RowId) -> Prospect:
-        channel = self._pictures.directory.channel(channel_id)
-        if channel is None:
-            raise LookupError(f"channel {channel_id} has a row and is not in the directory")
-        outbox = self._pictures.outboxes.of(channel_id)
-        now = self._clock.now()
-        row, oldest = outbox.get(row_id), outbox.oldest()
-        waiting = pacing.Waiting(
-            oldest_at=oldest.accepted_at if oldest else now,
-            urgent=row is not None and row.priority is Priority.URGENT,
-        )
-        not_before = row.not_before if row else None
-        return prospect(channel, waiting, now, self._config.delivery, not_before)
+        outcomes = await self._waiting.wait([(channel, row) for channel, row, _ in accepted.rows], slot, wait)
+        rows = tuple(self._row(channel_id, outcomes[row_id]) for channel_id, row_id, _ in accepted.rows)
+        return PushAnswer(strict, None, accepted.push_id, accepted.readkey, rows, rate)
 
     def _row(self, channel_id: ChannelId, outcome: Outcome) -> RowAnswer:
         channel = self._pictures.directory.channel(channel_id)
@@ -213,3 +177,26 @@ class Pushes:
             return RowAnswer(channel_id, outcome)
         left = windows.left(channel.window, self._clock.now(), self._config.delivery)
         return RowAnswer(channel_id, outcome, WindowView(left, windows.closes_at(channel.window) or 0.0))
+
+
+def _accept(form: PushForm, user: User, wanted: Sequence[Channel], slot: Slot) -> Accept:
+    return Accept(
+        user_id=user.id,
+        title=form.title,
+        text=form.text,
+        channels=tuple(channel.id for channel in wanted),
+        skipped=frozenset(channel.id for channel in wanted if not channel.is_usable),
+        ip=form.ip,
+        priority=form.priority,
+        ttl=form.ttl,
+        delay=form.delay,
+        replace_key=form.replace_key,
+        idempotency_key=form.idempotency_key,
+        content_hash=content_hash(form) if form.idempotency_key is not None else None,
+        listener=slot,
+    )
+
+
+def content_hash(form: PushForm) -> str:
+    """What an idempotency key stands for: title, text and channel as asked for."""
+    return hashlib.sha256("\0".join((form.title, form.text, form.channel.strip())).encode()).hexdigest()

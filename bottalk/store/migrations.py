@@ -98,7 +98,8 @@ CREATE TABLE push_logs (
   client_id TEXT,
   response TEXT,
   reminder_id INTEGER,
-  idempotency_key TEXT
+  idempotency_key TEXT,
+  content_hash TEXT
 );
 CREATE INDEX push_logs_queued ON push_logs (channel_id, id) WHERE status = 'queued';
 CREATE INDEX push_logs_user ON push_logs (user_id, id);
@@ -135,7 +136,34 @@ CREATE TABLE bindings (
 ) WITHOUT ROWID;
 """
 
-STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = ((_first, 1),)
+
+def _reminders(db: sqlite_utils.Database) -> None:
+    db.executescript(_REMINDERS)
+
+
+_REMINDERS = """
+CREATE TABLE reminders (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id INTEGER NOT NULL REFERENCES users (id),
+  title TEXT NOT NULL,
+  message TEXT NOT NULL,
+  type TEXT NOT NULL,
+  time TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  max_count INTEGER NOT NULL,
+  created_at REAL NOT NULL,
+  since REAL NOT NULL,
+  zone TEXT NOT NULL,
+  enabled INTEGER NOT NULL,
+  send_count INTEGER NOT NULL,
+  next_at REAL,
+  fired_until REAL NOT NULL
+);
+CREATE INDEX reminders_user ON reminders (user_id);
+CREATE INDEX push_logs_reminder ON push_logs (reminder_id, id) WHERE reminder_id IS NOT NULL;
+"""
+
+STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = ((_first, 1), (_reminders, 1))
 """Each step, and the least schema version that can read the file after it."""
 
 
@@ -154,7 +182,7 @@ def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
             )
         return
     for number, (step, least_reader) in enumerate(STEPS[version:], version + 1):
-        if number > 1:
+        if version > 0:  # a new file has nothing to keep
             backup(connection, path.with_name(f"{path.name}.before-{number}-{int(now)}"))
         _apply(connection, number, step, least_reader)
 

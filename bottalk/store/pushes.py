@@ -22,8 +22,9 @@ _encode = msgspec.json.Encoder().encode
 
 _INSERT = (
     "INSERT INTO push_logs (id, push_id, readkey, user_id, channel_id, title, text, status, reason, source, ip,"
-    " priority, replace_key, not_before, expires_at, accepted_at, settled_at, idempotency_key, reminder_id)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " priority, replace_key, not_before, expires_at, accepted_at, settled_at, idempotency_key, content_hash,"
+    " reminder_id)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 
 
@@ -37,6 +38,7 @@ class Birth(msgspec.Struct, frozen=True, gc=False):
     source: str
     ip: str
     idempotency_key: str | None = None
+    content_hash: str | None = None
     reminder_id: int | None = None
 
 
@@ -54,15 +56,15 @@ def insert(connection: sqlite3.Connection, birth: Birth) -> None:
         (
             row.id, row.push_id, birth.readkey, birth.user_id, row.channel_id, row.title, row.text, outcome.status,
             outcome.reason, birth.source, birth.ip, row.priority, row.replace_key, row.not_before, row.expires_at,
-            row.accepted_at, settled_at, birth.idempotency_key, birth.reminder_id,
+            row.accepted_at, settled_at, birth.idempotency_key, birth.content_hash, birth.reminder_id,
         ),
     )  # fmt: skip
 
 
-def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -> None:
-    """Settle a waiting row; one that is settled already stays as it is."""
+def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -> bool:
+    """Settle a waiting row; one that is settled already stays as it is (then False)."""
     outcome = settlement.outcome
-    connection.execute(
+    cursor = connection.execute(
         "UPDATE push_logs SET status = ?, reason = ?, ret = ?, settled_at = ?, attempts = ?, client_id = ?,"
         " response = ? WHERE id = ? AND status = 'queued'",
         (
@@ -70,6 +72,7 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -
             _encode(settlement.response).decode(), settlement.row_id,
         ),
     )  # fmt: skip
+    return cursor.rowcount == 1
 
 
 def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe_duplicate: bool) -> None:
@@ -130,3 +133,30 @@ def of_push(connection: sqlite3.Connection, push_id: PushId, readkey: str) -> li
         )
         for r in found
     ]
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The push that an idempotency key stands for."""
+
+    push_id: PushId
+    readkey: str
+    content_hash: str
+    accepted_at: float
+
+
+def of_key(connection: sqlite3.Connection, user_id: UserId, idempotency_key: str) -> Remembered | None:
+    """The account's push of that key, however old."""
+    row = connection.execute(
+        "SELECT push_id, readkey, content_hash, accepted_at FROM push_logs WHERE user_id = ? AND idempotency_key = ?",
+        (user_id, idempotency_key),
+    ).fetchone()
+    if row is None:
+        return None
+    return Remembered(PushId(row["push_id"]), row["readkey"], row["content_hash"] or "", row["accepted_at"])
+
+
+def forget_key(connection: sqlite3.Connection, user_id: UserId, idempotency_key: str) -> None:
+    connection.execute(
+        "UPDATE push_logs SET idempotency_key = NULL WHERE user_id = ? AND idempotency_key = ?",
+        (user_id, idempotency_key),
+    )

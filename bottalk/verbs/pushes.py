@@ -1,30 +1,47 @@
 """What a push writes: its rows when it is accepted, and what came of each try to send them."""
 
+import sqlite3
+
 from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
+from bottalk.errors import OtherContent
 from bottalk.messages import Accept, Accepted, SendEvent, Settle
 from bottalk.store import pushes as push_rows
-from bottalk.values import ChannelId, Outcome, PushId, Reason, Row, RowId, RowStatus, Secret, Window
+from bottalk.values import ChannelId, Outcome, PushId, Reason, Row, RowId, RowStatus, Secret, UserId, Window
 from bottalk.verbs.draft import Draft
+
+REMEMBER_KEYS_S = 86400.0
+"""Seconds an idempotency key stands for its push."""
 
 QUEUED = Outcome(RowStatus.QUEUED, kept=True)
 SKIPPED = Outcome(RowStatus.SKIPPED, reason=Reason.NO_CONTEXT_TOKEN)
+UNUSABLE = Outcome(RowStatus.FAILED, reason=Reason.NO_CONTEXT_TOKEN)
 QUEUE_FULL = Outcome(RowStatus.FAILED, reason=Reason.QUEUE_FULL)
 DELETED = Outcome(RowStatus.FAILED, reason=Reason.DELETED)
 
 
 def accept(draft: Draft, m: Accept) -> Accepted:
-    """One row for each channel, born `queued`; it is settled at birth where nobody would ever send it."""
+    """One row for each channel, born `queued`; it is settled at birth where nobody would ever send it.
+
+    The same idempotency key again, within a day: the first push as it stands, nothing is added. Raises OtherContent.
+    """
+    if m.idempotency_key is not None:
+        first = remembered(draft.connection, m.user_id, m.idempotency_key, draft.now)
+        if first is not None:
+            return replay(draft.connection, first, m.content_hash)
+        push_rows.forget_key(draft.connection, m.user_id, m.idempotency_key)
+    outcomes = {channel_id: _birth(draft, m, channel_id) for channel_id in m.channels}
+    # what was neither kept nor sent is not remembered: the caller tries again
+    key = m.idempotency_key if any(o.status is RowStatus.QUEUED for o in outcomes.values()) else None
     readkey = draft.mint(16)
     push_id = PushId(draft.next_row_id)
     not_before = draft.now + m.delay if m.delay else None
     expires_at = (not_before or draft.now) + (m.ttl or draft.config.delivery.keep)
     rows: list[tuple[ChannelId, RowId, Outcome]] = []
-    for channel_id in m.channels:
+    for channel_id, outcome in outcomes.items():
         row_id = draft.take_row_id()
-        outcome = SKIPPED if channel_id in m.skipped else _birth(draft, channel_id)
         row = Row(
             id=row_id,
             push_id=push_id,
@@ -37,16 +54,40 @@ def accept(draft: Draft, m: Accept) -> Accepted:
             not_before=not_before,
             replace_key=m.replace_key,
         )
-        # (account, key) is unique in the journal, so the first row alone carries it
-        key = None if rows else m.idempotency_key
-        push_rows.insert(draft.connection, push_rows.Birth(row, readkey, m.user_id, outcome, m.source, m.ip, key))
+        content_hash = m.content_hash if key else None
+        birth = push_rows.Birth(
+            row, readkey, m.user_id, outcome, m.source, m.ip, key, content_hash, reminder_id=m.reminder_id
+        )
+        push_rows.insert(draft.connection, birth)
+        key = None  # (account, key) is unique in the journal, so the first row alone carries it
         if outcome.status is RowStatus.QUEUED:
             draft.mine.born.append((row, m.listener))
         rows.append((channel_id, row_id, outcome))
     return Accepted(push_id, Secret(readkey), tuple(rows))
 
 
-def _birth(draft: Draft, channel_id: ChannelId) -> Outcome:
+def remembered(
+    connection: sqlite3.Connection, user_id: UserId, idempotency_key: str, now: float
+) -> push_rows.Remembered | None:
+    """The push of that key, if it is younger than a day."""
+    first = push_rows.of_key(connection, user_id, idempotency_key)
+    return first if first is not None and first.accepted_at > now - REMEMBER_KEYS_S else None
+
+
+def replay(connection: sqlite3.Connection, first: push_rows.Remembered, content_hash: str | None) -> Accepted:
+    """The first push of a key, its rows as the journal has them now. Raises OtherContent."""
+    if first.content_hash != content_hash:
+        raise OtherContent("the idempotency key was used for another message")
+    rows = push_rows.of_push(connection, first.push_id, first.readkey)
+    told = tuple((row.channel_id, row.row_id, row.outcome) for row in rows)
+    return Accepted(first.push_id, Secret(first.readkey), told, replay=True)
+
+
+def _birth(draft: Draft, m: Accept, channel_id: ChannelId) -> Outcome:
+    if m.unusable:
+        return UNUSABLE
+    if channel_id in m.skipped:
+        return SKIPPED
     channel = draft.channel(channel_id)
     if channel is None or channel.is_deleted:
         return DELETED
@@ -54,10 +95,11 @@ def _birth(draft: Draft, channel_id: ChannelId) -> Outcome:
 
 
 def settle(draft: Draft, m: Settle) -> None:
-    """The ends of a try's rows and the window's change."""
-    for settlement in m.settlements:
-        push_rows.settle(draft.connection, settlement, draft.now)
-        draft.mine.settled.append((m.channel_id, settlement))
+    """The ends of a try's rows and the window's change. An accepted message told twice counts once."""
+    fresh = [push_rows.settle(draft.connection, settlement, draft.now) for settlement in m.settlements]
+    if fresh and not any(fresh):
+        return
+    draft.mine.settled += [(m.channel_id, settlement) for settlement in m.settlements]
     uncertain = m.event is SendEvent.UNCERTAIN
     for row_id in m.tried:
         push_rows.note_try(draft.connection, row_id, m.error, maybe_duplicate=uncertain)
