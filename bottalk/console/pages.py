@@ -1,0 +1,61 @@
+"""The first page: bind a WeChat by one scan, get the SendKey and a ready `curl` line."""
+
+from pathlib import Path
+
+from quart import Blueprint, Response, abort, render_template, request
+
+from bottalk.console.assets import load
+
+_HERE = Path(__file__).parent
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # the QR picture comes as a data URI in a JSON answer
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",  # forms are sent by the script; a key never goes into an address
+        "frame-ancestors 'none'",
+    )
+)
+
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+"""May be kept, but not used without asking: a new version of the daemon is seen at once."""
+
+
+def blueprint() -> Blueprint:
+    """`GET /` and `GET /console/static/<stamp>/<name>`. Raises OSError when the package's files cannot be read."""
+    pages = Blueprint("console", __name__, template_folder="templates")
+    assets = load(_HERE / "static")
+
+    @pages.get("/")
+    async def first_page() -> Response:
+        html = await render_template("first_page.html", stamp=assets.stamp)
+        response = Response(html, content_type="text/html; charset=utf-8")
+        response.headers["Cache-Control"] = ASK_AGAIN
+        return response
+
+    @pages.get("/console/static/<stamp>/<name>")
+    async def static_file(stamp: str, name: str) -> Response:
+        """A file of any stamp: a page from before an upgrade gets the present one, which it must not keep."""
+        asset = assets.files.get(name)
+        if asset is None:
+            abort(404)
+        response = Response(asset.body, content_type=asset.content_type)
+        response.headers["Cache-Control"] = FOR_EVER if stamp == assets.stamp else ASK_AGAIN
+        response.set_etag(asset.etag)
+        await response.make_conditional(request)
+        return response
+
+    @pages.after_request
+    async def harden(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    return pages
