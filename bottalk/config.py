@@ -18,6 +18,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -105,14 +106,29 @@ class Config:
     session_secret: Secret = setting(
         Secret(""), "signs session cookies; empty: made once and kept in the data directory", plain_env="SESSION_SECRET"
     )
-    tz: str = setting("Asia/Shanghai", "time zone of what people read, such as the times in a digest", plain_env="TZ")
+    tz: str = setting("Asia/Shanghai", "time zone of reminders, statistics and the times in a digest", plain_env="TZ")
     log_level: str = setting("info", "least level that is logged", choices=("debug", "info", "warning", "error"))
     log_format: str = setting(
         "auto", "console, json, or auto: console on a terminal, json elsewhere", choices=("auto", "console", "json")
     )
-    rate_limit: int = setting(100, "pushes per account and hour; not enforced by this version", low=0, high=100000)
+    rate_limit: int = setting(100, "pushes per account and hour", low=0, high=100000)
     max_body: int = setting(1048576, "bytes of a request body", low=1024, high=104857600)
     max_channels: int = setting(10, "live channels per account", low=1, high=1000)
+    registration: str = setting(
+        "open",
+        "who may make an account, by e-mail or scan: anybody, who gives the word of invite, nobody",
+        choices=("open", "invite", "closed"),
+    )
+    invite: Secret = setting(Secret(""), "the word newcomers must give where registration is invite; empty: nobody can")
+    admin_sees_text: bool = setting(False, "administrators see title and text of everybody's pushes in the log")
+    monitor_token: Secret = setting(
+        Secret(""), "opens /metrics and /api/admin/status as a bearer token; empty: none", plain_env="MONITOR_TOKEN"
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "addresses or networks of proxies whose X-Forwarded-For counts",
+        plain_env="TRUSTED_PROXIES",
+    )
     codes_per_address: int = setting(5, "open QR codes per client address", low=1, high=10000)
     codes_in_all: int = setting(200, "open QR codes in all", low=1, high=100000)
     demo: bool = setting(False, "the upstream is a sandbox: plain http and its host are allowed")
@@ -216,7 +232,7 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 
 def _take(found: dict[str, Any], s: Setting, raw: object, where: str, problems: list[str]) -> None:
     try:
-        found[s.name] = _check(s.rule, _parse(s.type, raw))
+        found[s.name] = _check(s, _parse(s.type, raw))
     except ValueError as e:
         problems.append(f"{where}: {e}")
 
@@ -264,7 +280,8 @@ def _parse_bool(raw: object) -> bool:
         raise ValueError(f"must be true or false, not {raw!r}") from None
 
 
-def _check(rule: Rule, value: Any) -> Any:  # noqa: ANN401
+def _check(s: Setting, value: Any) -> Any:  # noqa: ANN401
+    rule = s.rule
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not isinstance(number, bool):
             if rule.low is not None and number < rule.low:
@@ -273,7 +290,7 @@ def _check(rule: Rule, value: Any) -> Any:  # noqa: ANN401
                 raise ValueError(f"must be at most {rule.high:.10g}, not {number:.10g}")
     if rule.choices and value not in rule.choices:
         raise ValueError(f"must be one of {', '.join(rule.choices)}, not {value!r}")
-    if isinstance(value, tuple) and not value:
+    if isinstance(value, tuple) and not value and s.default:
         raise ValueError("must not be empty")
     return value
 
@@ -289,6 +306,11 @@ def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
     for name, empty in (("ilink.app_id", ""), ("ilink.route_tag", "-")):  # only the tag may be left out
         if name in found and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", found[name] or empty):
             yield f"{name}: must be visible ASCII, because it becomes an HTTP header; not {found[name]!r}"
+    for proxy in found.get("trusted_proxies", ()):
+        try:
+            ip_network(proxy)
+        except ValueError:
+            yield f"trusted_proxies: must be addresses or networks such as 10.0.0.0/8, not {proxy!r}"
     if "tz" in found:
         try:
             ZoneInfo(found["tz"])

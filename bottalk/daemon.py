@@ -1,7 +1,8 @@
 """The daemon: opens what a running BotTalk needs, builds the supervision tree, and stops it in order.
 
 The stop's sums, which must fit systemd's TimeoutStopSec of 60 s: http 21 s (the longest `wait` and one more; waiting
-callers are answered at once, so usually nothing), codes 1.5 s, sends in hand 11 s, journal 5 s: 39 s in all.
+callers are answered at once, so usually nothing), reminders 0.5 s, codes 1.5 s, sends in hand 11 s, journal
+5 s: under 40 s in all.
 """
 
 import random
@@ -22,24 +23,35 @@ from bottalk.actors.bindings import Bindings
 from bottalk.actors.channels import Channels
 from bottalk.actors.gate import Gates, GateStatus
 from bottalk.actors.heartbeat import Heartbeats
+from bottalk.actors.housekeeper import Housekeeper
 from bottalk.actors.journal import Journal, JournalStatus, load_pictures
 from bottalk.actors.line import Tools
 from bottalk.actors.ratelimit import RateLimit
+from bottalk.actors.recovery import begin_run, end_run
+from bottalk.actors.reminders import Reminders
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
+from bottalk.messages import UserChanged
 from bottalk.ops import data_dir, limits
 from bottalk.ops.sockets import listening_socket, url_of
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels as ChannelService
+from bottalk.service.export import Export
+from bottalk.service.healths import Healths
+from bottalk.service.logs import Logs
 from bottalk.service.pushes import Pushes
+from bottalk.service.reminders import Reminders as ReminderService
 from bottalk.service.services import Services
 from bottalk.service.sessions import Sessions
+from bottalk.service.stats import Stats
+from bottalk.service.status import Status
+from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, Runner, in_thread, open_database
-from bottalk.values import Secret
+from bottalk.values import Secret, UserId
 from bottalk.verbs.draft import Pictures
 from supervisors import (
     Backoff,
@@ -47,6 +59,8 @@ from supervisors import (
     EventKind,
     Excess,
     Intensity,
+    MailboxFull,
+    NotTaken,
     SupervisionEvent,
     Supervisor,
     SupervisorStatus,
@@ -57,6 +71,7 @@ log = structlog.get_logger()
 HTTP_STOP_S = 21.5
 CHANNELS_STOP_S = 11.0
 BINDINGS_STOP_S = 1.5
+REMINDERS_STOP_S = 0.5
 JOURNAL_STOP_S = 5.0
 
 
@@ -158,6 +173,7 @@ async def open_daemon(
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
+            await begin_run(database, pictures, config, clock.now())
             parts = _Parts(config, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
@@ -168,6 +184,7 @@ async def open_daemon(
                 daemon.stop()
                 await daemon.ended.wait()
                 nursery.cancel_scope.cancel()
+            await end_run(database)
 
 
 def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:
@@ -182,7 +199,16 @@ def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:
 def _build(p: _Parts) -> Daemon:
     """Every part by its constructor: what it talks to is what it is given."""
     stopping = trio.Event()
-    journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id)
+
+    def turned(user_id: UserId) -> None:
+        """An account was disabled or enabled: its actors follow, whoever asked for it."""
+        try:
+            channels.mailbox.tell(UserChanged(user_id))
+        except (MailboxFull, NotTaken) as e:
+            # they are starting or stopping, which goes by what is committed
+            log.warning("channels.not_told", user=user_id, why=str(e))
+
+    journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, turned=turned)
     ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
     directory, outboxes = p.pictures.directory, p.pictures.outboxes
@@ -201,6 +227,7 @@ def _build(p: _Parts) -> Daemon:
     channels = Channels(tools, _supervisor("channels", p))
     binding_tools = BindingTools(p.ilink, journal.mailbox, directory, p.clock, channels.restart)
     bindings = Bindings(binding_tools, p.pictures, _supervisor("bindings", p), p.config)
+    healths = Healths(p.pictures, channels, heartbeats, gates, p.config, p.clock)
     waiting = Waiting(
         p.pictures,
         heartbeats,
@@ -213,18 +240,43 @@ def _build(p: _Parts) -> Daemon:
     sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
     services = Services(
         pushes=Pushes(p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock),
-        channels=ChannelService(p.pictures, bindings, channels, heartbeats, gates, p.config, p.clock),
-        accounts=Accounts(p.pictures, sessions),
+        channels=ChannelService(p.pictures, bindings, healths, p.config, p.clock, journal.mailbox, channels.mailbox),
+        accounts=Accounts(
+            p.pictures, journal.mailbox, channels.mailbox, sessions, Export(p.pictures, p.database, p.clock), p.config
+        ),
+        users=Users(p.pictures, journal.mailbox, channels.mailbox, p.database),
         sessions=sessions,
+        reminders=ReminderService(p.pictures, journal.mailbox, p.clock),
+        logs=Logs(journal.mailbox, p.database, p.config),
+        stats=Stats(p.pictures, p.database, p.config, p.clock),
+        status=Status(
+            p.pictures,
+            healths,
+            gates,
+            journal.status,
+            lambda: root.status(),
+            p.config.database,
+            p.config.delivery,
+            p.clock,
+        ),
     )
+    reminders = Reminders(p.pictures.reminders, journal.mailbox, p.config, p.clock)
     web = Web(create_app(services, p.config, p.secret), p.sockets) if p.sockets else None
-    root = _root(p, journal, ratelimit, channels, bindings, web)
+    housekeeper = Housekeeper(directory, journal.mailbox)
+    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)
 
 
 def _root(
-    p: _Parts, journal: Journal, ratelimit: RateLimit, channels: Channels, bindings: Bindings, web: Web | None
+    p: _Parts,
+    journal: Journal,
+    ratelimit: RateLimit,
+    channels: Channels,
+    bindings: Bindings,
+    reminders: Reminders,
+    housekeeper: Housekeeper,
+    web: Web | None,
 ) -> Supervisor:
     """Start top to bottom, stop bottom to top. A crash of the journal ends the process; the others come back."""
     for_ever = Backoff(first=0.2, factor=2.0, cap=30.0, jitter=0.2)
@@ -249,6 +301,7 @@ def _root(
         ChildSpec(
             "channels",
             channels.run,
+            mailbox=channels.mailbox,
             supervisor=channels.supervisor,
             backoff=for_ever,
             excess=Excess.KEEP_ON,
@@ -264,6 +317,8 @@ def _root(
             excess=Excess.KEEP_ON,
             stop_timeout=BINDINGS_STOP_S,
         ),
+        ChildSpec("reminders", reminders.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=REMINDERS_STOP_S),
+        ChildSpec("housekeeper", housekeeper.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0),
     ]
     if web is not None:
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))

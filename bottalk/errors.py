@@ -20,6 +20,19 @@ class Invalid(BotTalkError):
         self.status = status
 
 
+class Refused(BotTalkError):
+    """A use case says no. `text` is the contract's, in Chinese, to show; `status` is the HTTP status."""
+
+    def __init__(self, text: str, status: int = 200) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+
+
+class NoAccount(BotTalkError):
+    """The account is gone or disabled: its keys and sessions count for nothing."""
+
+
 class Refusal(Enum):
     """Answers of the push API that keep nothing: code, text, HTTP status with `strict=1`, and the English constant."""
 

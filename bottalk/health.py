@@ -1,7 +1,8 @@
 """How well a channel is: one table from cause to level, words and what to do, for API, pages, metrics and CLI. Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
@@ -51,8 +52,7 @@ TABLE: dict[Cause, tuple[Level, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(Struct, frozen=True, gc=False):
     """What is seen of a channel's actor from outside. Times are wall time; ages are seconds."""
 
     is_parked: bool = False
@@ -64,8 +64,7 @@ class Signs:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True, gc=False):
     """`since` is wall time, None where it is not known; `advice` says what to do, in Chinese."""
 
     level: Level
@@ -74,11 +73,14 @@ class Health:
     advice: str = ""
 
 
+GREEN = Health(Level.GREEN)
+
+
 def judge(channel: Channel, signs: Signs, now: float, settings: DeliverySettings) -> Health:
     """The gravest cause that applies."""
     found = _cause(channel, signs, now, settings)
     if found is None:
-        return Health(Level.GREEN)
+        return GREEN
     cause, since = found
     level, advice = TABLE[cause]
     return Health(level, cause, since, advice)

@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from bottalk.values import (
+    Channel,
     ChannelId,
     InactiveReason,
     Outcome,
@@ -18,6 +19,7 @@ from bottalk.values import (
     RowId,
     Secret,
     Settlement,
+    User,
     UserId,
 )
 from supervisors import Ask
@@ -135,6 +137,39 @@ class ChannelDied(Ask[None], Struct, frozen=True):
     reason: InactiveReason
 
 
+class ChangeChannel(Ask[Channel | None], Struct, frozen=True):
+    """Change what is given; `is_default` makes it the account's only default.
+
+    Answers the channel as it is then, None when the account has no such one (deleted ones too).
+    """
+
+    channel_id: ChannelId
+    user_id: UserId
+    name: str | None = None
+    is_default: bool = False
+    can_login: bool | None = None
+
+
+class RemoveChannel(Ask[bool], Struct, frozen=True):
+    """Delete a channel whose actor is gone: what waits settles as deleted, the oldest live one takes over as default.
+
+    Answers whether the account had it; a second time changes nothing.
+    """
+
+    channel_id: ChannelId
+    user_id: UserId
+
+
+class DropRows(Ask[int], Struct, frozen=True):
+    """Settle what waits for the channel, or that one row of it, as deleted. Answers how many rows that were.
+
+    Rows whose message is under way, or may have arrived and is tried again, are past it.
+    """
+
+    channel_id: ChannelId
+    row_id: RowId | None = None
+
+
 # --- journal: bindings and sessions ----------------------------------------------------------------------------------
 
 
@@ -164,6 +199,8 @@ class Binding(Struct, frozen=True):
     created_at: float
     expires_at: float
     rebind: ChannelId | None = None
+    invited: bool = False
+    """The invitation word was given: its scan may found an account where `registration` is `invite`."""
     state: BindingState = BindingState.WAITING
     result: Mapping[str, str | int | bool | None] | None = None
 
@@ -213,6 +250,68 @@ class TouchSession(Ask[None], Struct, frozen=True):
     id_hash: str
     seen_at: float
     expires_at: float
+
+
+class CloseSession(Ask[None], Struct, frozen=True):
+    """This session is over; with `user_id` all sessions of that account are."""
+
+    id_hash: str
+    user_id: UserId | None = None
+
+
+# --- journal: accounts -----------------------------------------------------------------------------------------------
+
+
+class Register(Ask[User], Struct, frozen=True):
+    """A new account with that e-mail address, and a login: `session`, just minted, becomes its; `replaces` is gone.
+
+    `invited`: the invitation word was given. Fails with Refused.
+    """
+
+    email: str
+    ip: str
+    session: Session
+    replaces: str | None = None
+    invited: bool = False
+
+
+class ChangeUser(Ask[User], Struct, frozen=True):
+    """Change what is given (an empty nickname is none). Disabling ends the account's sessions in the same commit.
+
+    `by`: the administrator who asks; it must still be one. Fails with Refused.
+    """
+
+    user_id: UserId
+    by: UserId | None = None
+    nickname: str | None = None
+    strict: bool | None = None
+    role: str | None = None
+    is_disabled: bool | None = None
+    rate_limit: int | None = None
+
+
+class ResetKey(Ask[User], Struct, frozen=True):
+    """A new SendKey; the old one is dead with the same commit. Fails with Refused when the account is gone."""
+
+    user_id: UserId
+
+
+class DeleteUser(Ask[None], Struct, frozen=True):
+    """The account and all it owns are gone, one commit; what waits settles as deleted. A second time changes nothing.
+
+    For whoever has stopped the account's actors. The rest of a long log is left to `ForgetUserLog`.
+    """
+
+    user_id: UserId
+
+
+class ForgetUserLog(Ask[int], Struct, frozen=True):
+    """Delete one bite of a deleted account's log; the directory's `gone` tells whether there may be more.
+
+    Answers how many rows that were.
+    """
+
+    user_id: UserId
 
 
 # --- journal: reminders ----------------------------------------------------------------------------------------------
@@ -281,14 +380,17 @@ class FireReminder(Ask[Firing], Struct, frozen=True):
     due: float
 
 
-class ReplanReminders(Ask[None], Struct, frozen=True):
-    """Compute the due times ahead of these again: the zone changed, or the clock was set back."""
+class ReplanReminders(Ask[int], Struct, frozen=True):
+    """Compute the due times ahead of these again: the zone changed, or the clock was set back. Answers how many."""
 
     reminder_ids: tuple[ReminderId, ...]
 
 
-class ForgetReminderLog(Ask[None], Struct, frozen=True):
-    """Delete one bite of a deleted reminder's log; the agenda's `gone` tells whether there may be more."""
+class ForgetReminderLog(Ask[int], Struct, frozen=True):
+    """Delete one bite of a deleted reminder's log; the agenda's `gone` tells whether there may be more.
+
+    Answers how many rows that were.
+    """
 
     reminder_id: ReminderId
 
@@ -311,6 +413,35 @@ class AskForCode(Ask[NewCode], Struct, frozen=True):
     user_id: UserId | None
     ip: str
     rebind: ChannelId | None = None
+    invited: bool = False
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+
+
+class DeleteChannel(Ask[bool], Struct, frozen=True):
+    """Stop the channel's actor, then delete the channel. Answers whether the account had it."""
+
+    channel_id: ChannelId
+    user_id: UserId
+
+
+class RestartChannel(Ask[bool], Struct, frozen=True):
+    """Stop the channel's actor, if any, and start it anew, parked or not. Answers whether there is such a channel."""
+
+    channel_id: ChannelId
+
+
+class RemoveUser(Ask[None], Struct, frozen=True):
+    """Stop the account's actors, then delete the account (`DeleteUser`), then say goodbye to iLink."""
+
+    user_id: UserId
+
+
+class UserChanged(Ask[None], Struct, frozen=True):
+    """The account was disabled or enabled: stop or start its actors by what is committed."""
+
+    user_id: UserId
 
 
 # --- ratelimit -------------------------------------------------------------------------------------------------------

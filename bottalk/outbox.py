@@ -1,6 +1,7 @@
 """Outboxes: per channel, its queued rows in the order of acceptance, as committed. Only the journal changes them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -43,9 +44,12 @@ class Wakeup:
 class Outbox:
     """What waits for one channel, and who waits for it. It outlives the channel's actor."""
 
-    __slots__ = ("_listeners", "_rows", "wakeup")
+    __slots__ = ("_listeners", "_rows", "in_hand", "wakeup")
 
     def __init__(self) -> None:
+        self.in_hand: frozenset[RowId] = frozenset()
+        """Rows that the channel's actor is sending, or that may have arrived and are tried again: nobody else settles
+        them. Written by the actor alone, between `Outboxes.free` and its next checkpoint; read by the journal."""
         self._rows: dict[RowId, Row] = {}
         self._listeners: dict[RowId, tuple[Listener, ...]] = {}
         self.wakeup = Wakeup()
@@ -113,6 +117,22 @@ class Outboxes:
 
     def __init__(self) -> None:
         self._of: dict[ChannelId, Outbox] = {}
+        self._held: trio.Event | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No actor takes rows in hand meanwhile: the journal writes that some of them need not go any more."""
+        released = self._held = trio.Event()
+        try:
+            yield
+        finally:
+            self._held = None
+            released.set()
+
+    async def free(self) -> None:
+        """Wait until rows may be taken in hand; true until the next checkpoint."""
+        while self._held is not None:
+            await self._held.wait()
 
     def of(self, channel_id: ChannelId) -> Outbox:
         outbox = self._of.get(channel_id)
@@ -123,6 +143,10 @@ class Outboxes:
     def depth(self, channel_id: ChannelId) -> int:
         outbox = self._of.get(channel_id)
         return 0 if outbox is None else len(outbox)
+
+    def waiting(self) -> int:
+        """Rows waiting in all."""
+        return sum(len(outbox) for outbox in self._of.values())
 
     def look_again(self) -> None:
         """Every waiting caller looks again at what is known (the daemon stops: nobody need wait any longer)."""

@@ -236,6 +236,41 @@ class RowStory(Struct, frozen=True):
     response: str
 
 
+class LogRow(Struct, frozen=True):
+    """One `push_logs` row as the log shows it. Times are wall time; `response` is JSON text, `{}` until settled.
+
+    `title` and `text` are None where the reader may not see them.
+    """
+
+    id: RowId
+    user_id: UserId
+    channel_id: ChannelId
+    channel_name: str
+    push_id: PushId
+    title: str | None
+    text: str | None
+    status: RowStatus
+    reason: Reason | None
+    source: str
+    ip: str
+    accepted_at: float
+    settled_at: float | None
+    response: str
+
+
+class LogStory(Struct, frozen=True):
+    """A row and what has become of it so far. Times are wall time; `ret` is iLink's own number, if any."""
+
+    row: LogRow
+    attempts: int
+    priority: Priority
+    not_before: float | None
+    expires_at: float
+    ret: int | None
+    last_error: str
+    maybe_duplicate: bool
+
+
 class ReminderType(StrEnum):
     """When a reminder comes due: the contract's words."""
 

@@ -11,7 +11,7 @@ import trio
 from supervisors.actor import Child, ChildSpec
 from supervisors.errors import DuplicateChild, EscalatedError, NotRunning, StartFailed, UnknownChild
 from supervisors.keeper import Keeper
-from supervisors.status import ChildStatus, EventKind, SupervisionEvent, SupervisorStatus
+from supervisors.status import ChildState, ChildStatus, EventKind, SupervisionEvent, SupervisorStatus
 
 
 @final
@@ -220,6 +220,10 @@ class Supervisor:
 
     def status(self) -> SupervisorStatus:
         return SupervisorStatus(self.name, tuple(keeper.status() for keeper in self._keepers.values()))
+
+    def in_state(self, *states: ChildState) -> tuple[str, ...]:
+        """The names of the children in these states: cheaper than `status` where there are ten thousand."""
+        return tuple(name for name, keeper in self._keepers.items() if keeper.state in states)
 
     def child(self, name: str) -> ChildStatus:
         """One child's status.

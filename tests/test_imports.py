@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("bottalk.values", "bottalk.messages", "bottalk.errors", "bottalk.config", "bottalk.clock"),
     ("bottalk.delivery", "bottalk.schedule", "bottalk.health"),
     ("bottalk.store", "bottalk.ilink"),
-    ("bottalk.directory", "bottalk.outbox"),
+    ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers"),
     ("bottalk.verbs",),
     ("bottalk.actors",),
     ("bottalk.service",),

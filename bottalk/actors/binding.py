@@ -59,6 +59,7 @@ class BindingActor:
         self._host: str | None = None
         self._digits: Secret | None = None
         self._entered = trio.Event()
+        self._is_ending = False
 
     def seen(self, binding: Binding) -> Binding:
         """The journal's binding with the phone's present step."""
@@ -75,7 +76,8 @@ class BindingActor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
             await child.stopping.wait()
-            nursery.cancel_scope.cancel()
+            if not self._is_ending:  # a confirmed code is told once, perhaps: its commit is waited for
+                nursery.cancel_scope.cancel()
 
     async def _watch(self, done: trio.CancelScope) -> None:
         failures = 0
@@ -103,6 +105,7 @@ class BindingActor:
     async def _took(self, status: QrStatus) -> bool:
         """Follow one status; whether it was the last."""
         if status.state is QrState.CONFIRMED and status.confirmed is not None:
+            self._is_ending = True
             await self._bind(status.confirmed)
             return True
         if status.state in _ENDS:

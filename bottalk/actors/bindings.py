@@ -5,7 +5,7 @@ import trio
 
 from bottalk.actors.binding import BindingActor, BindingTools
 from bottalk.config import Config
-from bottalk.errors import CannotWrite, TooManyCodes
+from bottalk.errors import CannotWrite, NoAccount, TooManyCodes
 from bottalk.ilink.errors import IlinkError
 from bottalk.messages import AskForCode, Binding, NewCode, OpenBinding
 from bottalk.values import Secret
@@ -15,10 +15,8 @@ from supervisors import (
     ChildSpec,
     Letter,
     Mailbox,
-    MailboxFull,
-    NotTaken,
-    OutcomeUnknown,
     Restart,
+    SupervisionError,
     Supervisor,
 )
 
@@ -75,12 +73,13 @@ class Bindings:
             self._check_limits(m.ip)
             found = await self._tools.ilink.get_bot_qrcode()
             now = self._tools.clock.now()
-            binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind)
+            binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind, m.invited)
             await self._tools.journal.ask(OpenBinding(binding))
-        except (IlinkError, TooManyCodes, CannotWrite, MailboxFull, NotTaken, OutcomeUnknown) as e:
+            await self._watch(binding)
+        except (IlinkError, TooManyCodes, CannotWrite, NoAccount, SupervisionError) as e:
+            # of the tree's errors: the journal full or gone, or no watcher because a stop has begun
             letter.fail(e)
             return
-        await self._watch(binding)
         letter.reply(NewCode(binding, found.url, found.raw))
 
     def _check_limits(self, ip: str) -> None:

@@ -22,6 +22,11 @@ class Heartbeat:
     last_error: str = ""
     """The last failed call, in words that are safe to show."""
 
+    def forget(self) -> None:
+        """The binding is over: the next one is judged by its own polls and sends."""
+        self.polled_at = self.retrying_since = None
+        self.poll_failures, self.next_try_at, self.last_error = 0, 0.0, ""
+
     def seconds_since_poll(self, now: float) -> float | None:
         """Seconds since the last finished poll, or since the start when there was none; None when no actor runs."""
         if self.started_at is None:

@@ -21,8 +21,9 @@ from bottalk.errors import CannotWrite
 from bottalk.outbox import Outboxes
 from bottalk.store import bindings, channels, pushes, reminders, users
 from bottalk.store.database import Database
+from bottalk.values import User, UserId
 from bottalk.verbs.draft import Changes, Draft, Pictures
-from bottalk.verbs.table import VERBS
+from bottalk.verbs.table import SETTLING, VERBS
 from supervisors import Ask, Child, Letter, Mailbox
 
 log = structlog.get_logger()
@@ -66,13 +67,16 @@ class Journal:
         clock: Clock,
         *,
         next_row_id: int,
+        turned: Callable[[UserId], None] = lambda user_id: None,
     ) -> None:
+        """`turned` is told of each account that was disabled or enabled, right after the commit. It must not raise."""
         self.mailbox: Mailbox[Ask[Any]] = Mailbox("journal", MAILBOX)
         self.pictures = pictures
         self._database = database
         self._config = config
         self._clock = clock
         self._next_row_id = next_row_id
+        self._turned = turned
         self._commits = self._verbs = self._largest = 0
         self._last_commit_at: float | None = None
         self._cannot_write: str | None = None
@@ -92,6 +96,13 @@ class Journal:
         )
 
     async def _write(self, letters: list[Letter[Ask[Any]]]) -> None:
+        if any(type(letter.message) in SETTLING for letter in letters):
+            with self.pictures.outboxes.held():
+                await self._write_group(letters)
+        else:
+            await self._write_group(letters)
+
+    async def _write_group(self, letters: list[Letter[Ask[Any]]]) -> None:
         now = self._clock.now()
         try:
             done = await self._database.write(lambda connection: self._commit(connection, letters, now))
@@ -147,7 +158,8 @@ class Journal:
         """The pictures take over what is committed. No await: nobody sees half of it."""
         directory, outboxes = self.pictures.directory, self.pictures.outboxes
         for user in changes.users.values():
-            directory.put_user(user)
+            if user is not None:
+                self._put_user(user)
         for channel in changes.channels.values():
             directory.put_channel(channel)
         if changes.bindings:
@@ -169,10 +181,22 @@ class Journal:
             outboxes.of(row.channel_id).replace(row)
         for channel_id, settlement in changes.settled:
             outboxes.of(channel_id).settle(settlement.row_id, settlement.outcome)
+        for ip in changes.arrived:
+            self.pictures.newcomers.add(ip, self._last_commit_at or 0.0)
         touched = {row.channel_id for row, _ in changes.born} | {row.channel_id for row in changes.tried}
         for channel_id in touched | changes.channels.keys():
             if outboxes.depth(channel_id):
                 outboxes.of(channel_id).changed()
+        for user_id, user in changes.users.items():
+            if user is None:
+                directory.remove_user(user_id)
+        directory.gone.difference_update(changes.forgotten_users)
+
+    def _put_user(self, user: User) -> None:
+        old = self.pictures.directory.user(user.id)
+        self.pictures.directory.put_user(user)
+        if old is not None and old.is_disabled != user.is_disabled:
+            self._turned(user.id)
 
 
 class _OneFailed(Exception):
@@ -212,15 +236,16 @@ def _in_savepoint(draft: Draft, message: Ask[Any]) -> Any:  # noqa: ANN401 - the
 
 
 def _is_the_databases(error: Exception) -> bool:
-    """Whether the database itself is ill (full, locked, read-only, I/O), rather than this verb's values."""
-    return isinstance(error, sqlite3.OperationalError)
+    """Whether the database itself is ill (full, locked, read-only, I/O, damaged), rather than this verb's values."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
 async def load_pictures(database: Database, now: float) -> tuple[Pictures, int]:
     """What is committed, and the next row id. Read once at start, before the journal runs."""
 
     def read(connection: sqlite3.Connection) -> tuple[Pictures, int]:
-        pictures = Pictures(Directory(users.every(connection), channels.every(connection)), Outboxes())
+        directory = Directory(users.every(connection), channels.every(connection), users.gone(connection))
+        pictures = Pictures(directory, Outboxes())
         for row in pushes.queued(connection):
             pictures.outboxes.of(row.channel_id).add(row, None)
         pictures.reminders = Agenda(reminders.every(connection), reminders.gone(connection))

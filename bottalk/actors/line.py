@@ -100,5 +100,6 @@ class Line:
     async def end_session(self, reason: InactiveReason) -> None:
         """Make the channel `inactive`, and end the actor."""
         await persist(self.tools.journal, ChannelDied(self.channel_id, self.token, reason))
+        self.heartbeat.forget()
         log.warning("channel.dead", channel=self.channel_id, reason=reason.value, what_to_do="scan a new code")
         raise SessionEnded(reason)

@@ -13,13 +13,27 @@ log = structlog.get_logger()
 
 RETRY_S = 3.0
 
+GRACE_S = 0.7
+"""Seconds for a last try after a cancel: a cut actor's bounded cleanup, within the second between its own stop's limit
+and its supervisor's."""
+
 
 async def persist(journal: Mailbox[Any], message: Ask[R]) -> R:
     """Ask the journal until it has written `message`: while it cannot, what happened is kept here, in memory.
 
-    For facts (a message was sent, the user wrote), not for requests that somebody else may repeat. A cancel gives up.
+    For facts (a message was sent, the user wrote), not for requests that somebody else may repeat. A cancel leaves one
+    more try of GRACE_S, so that neither a stop nor the crash of a sibling task loses what iLink will not tell twice: a
+    message may thus be written twice, and its verb must do nothing the second time (or err on the safe side).
     Raises OutcomeUnknown when the journal dies with it in hand: then the process ends.
     """
+    try:
+        return await _until_written(journal, message)
+    except trio.Cancelled:
+        await _last_try(journal, message)
+        raise
+
+
+async def _until_written(journal: Mailbox[Any], message: Ask[R]) -> R:
     waited = False
     while True:
         try:
@@ -33,3 +47,15 @@ async def persist(journal: Mailbox[Any], message: Ask[R]) -> R:
             if waited:
                 log.info("journal.written", fact=type(message).__name__)
             return answer
+
+
+async def _last_try(journal: Mailbox[Any], message: Ask[R]) -> None:
+    why = f"not written within {GRACE_S:g} s"
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_S):
+        try:
+            await journal.ask(message)
+        except (CannotWrite, MailboxFull, NotTaken) as e:
+            why = str(e)
+        else:
+            return
+    log.error("journal.lost", fact=type(message).__name__, why=why, what_to_do="a message may be sent twice")

@@ -42,7 +42,8 @@ class Poller:
         """
         line = self._line
         await line.gate.start()
-        await line.notify_start()
+        if await line.notify_start() is not None:
+            await line.gate.start()  # the call is spent: the next one has a turn of its own
         while True:
             try:
                 updates = await line.bot.get_updates(self._cursor)
@@ -54,7 +55,9 @@ class Poller:
                 await self._finished(updates)
             else:
                 line.gate.failed()
-            await line.gate.call()
+            # after an outage all channels come back, those whose poll only timed out too: in line, not in one herd
+            if line.gate.is_down or not updates.answered:
+                await line.gate.start()
 
     async def store_cursor(self) -> None:
         """Write a cursor that is not written yet (at the end of the actor)."""

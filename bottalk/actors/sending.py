@@ -53,13 +53,21 @@ class Sender:
 
         Raises SessionEnded when iLink has ended the session.
         """
-        while not self._line.stopping:
-            self._idle = trio.CancelScope()
-            with self._idle:
-                await self._turn()
-            if self._idle.cancelled_caught:
-                break
-            await self._try(self._next_batch())
+        outbox = self._line.outbox
+        try:
+            while not self._line.stopping:
+                self._idle = trio.CancelScope()
+                with self._idle:
+                    await self._turn()
+                if self._idle.cancelled_caught:
+                    break
+                frozen = self._next_batch()
+                outbox.in_hand = frozenset(frozen.batch.row_ids)
+                await self._try(frozen)
+                if self._frozen is None or not self._frozen.maybe_duplicate:
+                    outbox.in_hand = frozenset()  # what may have arrived stays as it is until iLink says yes or no
+        finally:
+            outbox.in_hand = frozenset()
 
     async def _turn(self) -> None:
         """Wait until something may be sent now."""
@@ -68,6 +76,7 @@ class Sender:
             wait = self._wait()
             if wait is not None and wait <= 0:
                 await line.gate.call()
+                await line.tools.outboxes.free()
                 wait = self._wait()  # things may have changed in the line
                 if wait is not None and wait <= 0:
                     return
@@ -98,6 +107,9 @@ class Sender:
         return pacing.Waiting(oldest_at=oldest.accepted_at if oldest else now, urgent=urgent)
 
     def _next_batch(self) -> _Frozen:
+        """The frozen batch, unless one of its rows was settled meanwhile (then none of it can have arrived)."""
+        if self._frozen is not None and not all(row_id in self._line.outbox for row_id in self._frozen.batch.row_ids):
+            self._frozen = None
         if self._frozen is None:
             tools = self._line.tools
             self._frozen = _Frozen(digest.compose(self._line.outbox.in_turn(), tools.config.delivery, tools.zone))
@@ -114,6 +126,10 @@ class Sender:
             )
         except IlinkError as e:
             await self._failed(frozen, e, epoch)
+        except trio.Cancelled:
+            # cut at the end of a stop, or because the poll loop ended: it may have arrived, and the next try says so
+            await self._note(frozen, "cut", SendEvent.UNCERTAIN, epoch)
+            raise
         else:
             await self._accepted(frozen, sent, epoch)
 
@@ -149,6 +165,8 @@ class Sender:
         line = self._line
         verdict = line.fault(error)
         line.heartbeat.last_error = str(error)
+        if verdict in (Verdict.WINDOW, Verdict.OTHER):  # the token was good enough for a real answer
+            self._session_suspect = self._auth_suspect = False
         log.info("channel.send_failed", channel=line.channel_id, error=str(error), verdict=verdict.name)
         match verdict:
             case Verdict.WINDOW:
@@ -199,7 +217,7 @@ class Sender:
         pause = retry.delay(frozen.failures, tools.config.delivery.retry, tools.rng)
         line.heartbeat.next_try_at = trio.current_time() + pause
 
-    async def _note(self, frozen: _Frozen, error: IlinkError, event: SendEvent, epoch: int) -> None:
+    async def _note(self, frozen: _Frozen, error: IlinkError | str, event: SendEvent, epoch: int) -> None:
         """Commit that a try did not settle its rows."""
         line = self._line
         tried = frozen.batch.row_ids

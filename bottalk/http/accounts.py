@@ -1,52 +1,181 @@
-"""`/api/auth`: log in with a SendKey, and the account's own view."""
+"""`/api/auth` and `/api/key`: join, log in and out, the account's own settings, its SendKey."""
 
-from quart import Blueprint, Response, request
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta, Struct
+
+from bottalk.errors import Refused
 from bottalk.http import answers
-from bottalk.http.fields import read
-from bottalk.http.guard import Guard
-from bottalk.service.accounts import Accounts, AccountView
+from bottalk.http.answers import Answer, Done, Failed, Ok
+from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
+from bottalk.service.accounts import AccountForm, Accounts, AccountView, RegisterForm
 from bottalk.values import Secret
 
+NO_KEY, BAD_KEY = "请输入 SendKey", "SendKey 无效"
+FORGOTTEN = Secret("")
 
-def blueprint(accounts: Accounts, guard: Guard) -> Blueprint:
-    routes = Blueprint("accounts", __name__, url_prefix="/api/auth")
 
-    @routes.post("/login")
-    async def login() -> Response:
-        fields = await read(request)
-        send_key = fields.text("send_key").strip()
+class NewAccount(Struct, frozen=True):
+    email: str = ""
+    invite: str = ""
+
+
+class Login(Struct, frozen=True):
+    send_key: str = ""
+
+
+class Logout(Struct, frozen=True):
+    """`everywhere`: end all sessions of the account."""
+
+    everywhere: bool = False
+
+
+class AccountChange(Struct, frozen=True):
+    """`strict`: the outcome of a push as HTTP status too, unless the push says otherwise."""
+
+    strict: Literal[0, 1] | None = None
+    nickname: Annotated[str, Meta(max_length=20)] | None = None
+
+
+class Confirm(Struct, frozen=True):
+    """`confirm`: the own SendKey."""
+
+    confirm: str = ""
+
+
+class Registered(Struct, frozen=True):
+    id: int
+    email: str | None
+    send_key: str
+
+
+class LoggedIn(Struct, frozen=True):
+    id: int
+    email: str | None
+    send_key: str
+    channel_count: int
+
+
+class Me(Struct, frozen=True):
+    id: int
+    email: str | None
+    send_key: str
+    channel_count: int
+    role: str
+    strict: int
+
+
+class Key(Struct, frozen=True):
+    send_key: str
+
+
+KEY = "0123456789abcdef0123456789abcdef"
+ME = Ok(Me(1, "me@example.org", KEY, 1, "user", 0))
+
+
+def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
+    async def register(call: Call[NewAccount]) -> Answer:
+        before = call.visitor.session if call.visitor else None
+        form = RegisterForm(call.form.email, call.ip, Secret(call.form.invite))
+        try:
+            session_id, visitor = await accounts.register(form, before)
+        except Refused as e:
+            return answers.failed(e.text, e.status)
+        user = visitor.user
+        if user is None:
+            return answers.failed(BAD_KEY)  # deleted in the same moment
+        return _with_session(Registered(user.id, user.email, user.send_key.reveal()), session_id)
+
+    async def login(call: Call[Login]) -> Answer:
+        send_key = call.form.send_key.strip()
         if not send_key:
-            return answers.error("请输入 SendKey")
-        before = await guard.visitor(request)
-        opened = await accounts.log_in(Secret(send_key), before.session if before else None)
-        if opened is None:
-            return answers.error("SendKey 无效")
-        session_id, visitor = opened
-        if visitor.user is None:
-            return answers.error("SendKey 无效")
-        view = accounts.view(visitor.user)
-        response = answers.ok({name: shown(view)[name] for name in ("id", "email", "send_key", "channel_count")})
-        guard.cookie(session_id).put(response)
-        return response
+            return answers.failed(NO_KEY)
+        opened = await accounts.log_in(Secret(send_key), call.visitor.session if call.visitor else None)
+        if opened is None or opened[1].user is None:
+            return answers.failed(BAD_KEY)
+        user, count = opened[1].user, accounts.view(opened[1].user).channel_count
+        return _with_session(LoggedIn(user.id, user.email, user.send_key.reveal(), count), opened[0])
 
-    @routes.get("/me")
-    async def me() -> Response:
-        visitor = await guard.visitor(request)
-        if visitor is None or visitor.user is None:
-            return answers.unauthorized()
-        return answers.ok(shown(accounts.view(visitor.user)))
+    async def logout(call: Call[Logout]) -> Answer:
+        if call.visitor is not None:
+            await accounts.log_out(call.visitor.session, everywhere=call.form.everywhere)
+        done = answers.encoded(Done())
+        return Answer(done.body, session=FORGOTTEN)
 
-    return routes
+    async def me(call: Call[NoForm]) -> Answer:
+        return answers.ok(shown(accounts.view(call.user)))
+
+    async def change(call: Call[AccountChange]) -> Answer:
+        strict = None if call.form.strict is None else bool(call.form.strict)
+        return answers.ok(shown(await accounts.change(call.user.id, AccountForm(strict, call.form.nickname))))
+
+    async def delete(call: Call[Confirm]) -> Answer:
+        await accounts.delete(call.user.id, Secret(call.form.confirm))
+        return Answer(answers.encoded(Done()).body, session=FORGOTTEN)
+
+    async def export(call: Call[NoForm]) -> Answer:
+        return answers.ok(await accounts.export(call.user.id))
+
+    async def key(call: Call[NoForm]) -> Answer:
+        return answers.ok(Key(call.user.send_key.reveal()))
+
+    async def reset(call: Call[NoForm]) -> Answer:
+        return answers.ok(Key((await accounts.reset_key(call.user.id)).reveal()))
+
+    def own(method: str, path: str, summary: str, handle: Any, form: Any, *replies: Reply) -> Endpoint[Any]:  # noqa: ANN401
+        tag = "key" if path.startswith("/api/key") else "account"
+        return Endpoint(method, path, summary, handle, form, replies, access=Access.SESSION, tag=tag)
+
+    new_key = Reply(200, "the SendKey", Ok[Key], Ok(Key(KEY)))
+    refused = Reply(200, "refused, in words to show", Failed, Failed("邮箱格式无效"))
+    return (
+        Endpoint(
+            "POST",
+            "/api/auth/register",
+            "A new account",
+            register,
+            NewAccount,
+            (
+                Reply(200, "registered and logged in", Ok[Registered], Ok(Registered(1, "me@example.org", KEY))),
+                refused,
+                Reply(403, "registration is not open", Failed, Failed("注册未开放")),
+                Reply(429, "too many new accounts from this address", Failed, Failed("注册过于频繁，请稍后再试")),
+            ),
+            tag="account",
+        ),
+        Endpoint(
+            "POST",
+            "/api/auth/login",
+            "Log in with a SendKey",
+            login,
+            Login,
+            (Reply(200, "logged in", Ok[LoggedIn], Ok(LoggedIn(1, None, KEY, 1))), refused),
+            tag="account",
+        ),
+        Endpoint(
+            "POST", "/api/auth/logout", "Log out", logout, Logout, (Reply(200, "done", Done, Done()),), tag="account"
+        ),
+        own("GET", "/api/auth/me", "The own account", me, NoForm, Reply(200, "the account", Ok[Me], ME)),
+        own("PATCH", "/api/auth/me", "Change it", change, AccountChange, Reply(200, "the account", Ok[Me], ME)),
+        own("DELETE", "/api/auth/me", "Delete it and all it owns", delete, Confirm, Reply(200, "gone", Done, Done())),
+        own(
+            "GET",
+            "/api/auth/me/export",
+            "All that is kept of it, without tokens",
+            export,
+            NoForm,
+            Reply(200, "one document", Ok[Mapping[str, Any]]),
+        ),
+        own("GET", "/api/key", "The SendKey", key, NoForm, new_key),
+        own("POST", "/api/key/reset", "A new SendKey; the old one is dead at once", reset, NoForm, new_key),
+    )
 
 
-def shown(view: AccountView) -> dict[str, object]:
+def shown(view: AccountView) -> Me:
     user = view.user
-    return {
-        "id": user.id,
-        "email": user.email,
-        "send_key": user.send_key.reveal(),
-        "channel_count": view.channel_count,
-        "role": user.role,
-        "strict": int(user.strict),
-    }
+    return Me(user.id, user.email, user.send_key.reveal(), view.channel_count, user.role, int(user.strict))
+
+
+def _with_session(data: object, session_id: Secret) -> Answer:
+    return Answer(answers.ok(data).body, session=session_id)

@@ -1,187 +1,113 @@
-"""Answers on the wire: the push API's `code`/`message`/`data`, the management API's `success`/`data`/`error`."""
+"""Answers on the wire, before any framework: the management API's `success` + `data` or `error`.
 
-from collections.abc import Sequence
-from typing import Any
+The push API's `code` + `message` + `data` are in `push_answers`.
+"""
+
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 from quart import Response
 
-from bottalk.clock import utc_text
-from bottalk.errors import ALL_FAILED, CANNOT_SAVE, RETRY_AFTER_S, Refusal
-from bottalk.service.pushes import PushAnswer, RowAnswer
-from bottalk.values import Outcome, Reason, RowStatus, RowStory
+from bottalk.errors import CANNOT_SAVE, RETRY_AFTER_S
+from bottalk.values import Secret
 
-_encode = msgspec.json.Encoder().encode
+T = TypeVar("T")
 
-CONTENT_TYPE = "application/json; charset=utf-8"
+encode = msgspec.json.Encoder().encode
 
-# the strictest reason wins the sum: what the row says, what the sum says, and what to do now
-_SUMS: tuple[tuple[Reason, str, str], ...] = (
-    (Reason.CHANNEL_DEAD, "channel_dead", "微信登录已失效，请重新扫码绑定。消息已保存，绑定后自动补发。"),
-    (
-        Reason.ACCOUNT_RESTRICTED,
-        "account_restricted",
-        "该微信暂时只能接收、不能发送，请在微信里给机器人发一条消息；若仍不行，请重新扫码绑定。消息已保存。",
-    ),
-    (Reason.CONTEXT_EXPIRED, "context_expired", "请在微信里给机器人回复任意内容，已保存的消息会立即送达。"),
+JSON = "application/json; charset=utf-8"
+
+CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"),
 )
-_TRANSIENT = ("transient", "暂时无法发送，请稍后重试。")
+"""On every API answer: pages of any origin may push. Never with credentials, so a session is of no use to them."""
+PREFLIGHT = (
+    ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key"),
+    ("Access-Control-Max-Age", "86400"),
+)
+"""Besides `CORS`, on the answer to a browser that asks before it calls."""
+RETRY_LATER = (("Retry-After", str(RETRY_AFTER_S)),)
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """A JSON answer before any framework: `headers` besides Content-Type."""
+    """Status, body and headers (besides Content-Type)."""
 
     body: bytes
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+    session: Secret | None = None
+    """The id of a session that was opened: its cookie goes out with the answer. An empty one takes the cookie back."""
+
+
+# --- bodies that many routes answer with -----------------------------------------------------------------------------
+
+
+class Ok(Struct, Generic[T], frozen=True):
+    """The management API's success."""
+
+    data: T
+    success: bool = True
+
+
+class Done(Struct, frozen=True):
+    success: bool = True
+
+
+class Failed(Struct, frozen=True):
+    """The management API's failure, in words to show."""
+
+    error: str
+    success: bool = False
+
+
+class Nested(Struct, Generic[T], frozen=True):
+    """The few channel routes that nest their error in `data`."""
+
+    data: T
+    success: bool = False
+
+
+class Refused(Struct, frozen=True):
+    """What a route without a session answers."""
+
+    error: str
+
+
+# --- making them -----------------------------------------------------------------------------------------------------
 
 
 def respond(answer: Answer) -> Response:
     """The answer as Quart's."""
-    return Response(answer.body, answer.status, dict(answer.headers), content_type=CONTENT_TYPE)
+    response = Response(answer.body, answer.status, content_type=answer.content_type)
+    response.headers.extend(answer.headers)
+    return response
 
 
-def json(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    """A JSON answer, UTF-8 as it is."""
-    return respond(Answer(_encode(body), status, headers))
+def encoded(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """JSON, UTF-8 as it is."""
+    return Answer(encode(body), status, headers)
 
 
-# --- push API --------------------------------------------------------------------------------------------------------
+def ok(data: object) -> Answer:
+    return encoded(Ok(data))
 
 
-def push(answer: PushAnswer) -> Answer:
-    """What the caller of a push is told: by `code`, and with `strict` by the HTTP status too."""
-    rate = _rate(answer)
-    if answer.refusal is not None:
-        text = answer.refusal.text.format(limit=answer.rate.limit) if answer.rate else ""
-        refused = refusal(answer.refusal, strict=answer.strict, text=text)
-        return Answer(refused.body, refused.status, (*refused.headers, *rate))
-    code, message, constant = _sum(answer.rows)
-    data: dict[str, Any] = {
-        "errno": code,
-        "error": constant,
-        "pushid": str(answer.push_id),
-        "readkey": answer.readkey.reveal() if answer.readkey else "",
-        "results": [_row(row) for row in answer.rows],
-    }
-    if code:
-        data["reason"], data["hint"] = _reason(answer.rows)
-    status = _strict_status(code, message, answer.rows) if answer.strict else 200
-    return Answer(_encode({"code": code, "message": message, "data": data}), status, rate)
+def failed(text: str, status: int = 200) -> Answer:
+    return encoded(Failed(text), status)
 
 
-def refusal(what: Refusal, *, strict: bool, text: str = "", status: int | None = None) -> Answer:
-    """A push that was not kept. Bad input, a busy journal and bugs have their HTTP status whatever `strict` says."""
-    always = what in (Refusal.BAD_INPUT, Refusal.BUSY, Refusal.BUG)
-    body = {
-        "code": what.code,
-        "message": text or what.text,
-        "data": {"errno": what.code, "error": what.constant, "results": []},
-    }
-    headers = (("Retry-After", str(RETRY_AFTER_S)),) if what is Refusal.BUSY else ()
-    return Answer(_encode(body), status or (what.strict_status if strict or always else 200), headers)
+def nested(data: object, status: int = 200) -> Answer:
+    return encoded(Nested(data), status)
 
 
-def story(rows: Sequence[RowStory]) -> Answer:
-    """`GET /push`: the present state of each row; `wxstatus` is the JSON text that Server酱's polling clients parse."""
-    settled = next((row for row in rows if row.settled_at is not None), None)
-    data = {"results": [_told(row) for row in rows], "wxstatus": _wxstatus(settled)}
-    return Answer(_encode({"code": 0, "message": "", "data": data}))
+def denied(status: int) -> Answer:
+    """401 without a session, 403 for what an account may not do."""
+    return encoded(Refused("Unauthorized. Please log in."), 401) if status == 401 else failed("Forbidden", 403)
 
 
-def _rate(answer: PushAnswer) -> tuple[tuple[str, str], ...]:
-    rate = answer.rate
-    if rate is None:
-        return ()
-    told = (
-        ("X-RateLimit-Limit", str(rate.limit)),
-        ("X-RateLimit-Remaining", str(rate.remaining)),
-        ("X-RateLimit-Reset", str(rate.resets_in)),
-    )
-    return told if rate.granted else (*told, ("Retry-After", str(rate.resets_in)))
-
-
-def _sum(rows: Sequence[RowAnswer]) -> tuple[int, str, str]:
-    states = {row.outcome.status for row in rows}
-    if RowStatus.SUCCESS in states:
-        return 0, "success", "SUCCESS"
-    if RowStatus.QUEUED in states:
-        return 0, "queued", "SUCCESS"
-    return ALL_FAILED
-
-
-def _strict_status(code: int, message: str, rows: Sequence[RowAnswer]) -> int:
-    if code == 0:
-        return 200 if message == "success" else 202
-    return 202 if any(row.outcome.kept for row in rows) else 503
-
-
-def _reason(rows: Sequence[RowAnswer]) -> tuple[str, str]:
-    reasons = {row.outcome.reason for row in rows}
-    for reason, word, hint in _SUMS:
-        if reason in reasons:
-            return word, hint
-    return _TRANSIENT
-
-
-def _row(row: RowAnswer) -> dict[str, Any]:
-    found = {"channel_id": row.channel_id, **_outcome(row.outcome)}
-    if row.window is not None:
-        found["window"] = {"left": row.window.left, "closes_at": utc_text(row.window.closes_at)}
-    return found
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    found: dict[str, Any] = {"status": outcome.status}
-    if outcome.status is RowStatus.FAILED:
-        found["token_invalid"] = outcome.token_invalid
-        found["ret_code"] = outcome.ret
-    if outcome.reason is not None:
-        found["reason"] = outcome.reason
-    if outcome.kept:
-        found["queued"] = True
-    return found
-
-
-def _told(row: RowStory) -> dict[str, Any]:
-    return {
-        "channel_id": row.channel_id,
-        **_outcome(row.outcome),
-        "created_at": utc_text(row.accepted_at),
-        "settled_at": utc_text(row.settled_at) if row.settled_at is not None else None,
-        "attempts": row.attempts,
-    }
-
-
-def _wxstatus(row: RowStory | None) -> str:
-    if row is None:
-        return ""
-    if row.outcome.status is RowStatus.SUCCESS:
-        return '{"errcode":0,"errmsg":"ok"}'
-    told = {"errcode": row.outcome.ret or -1, "errmsg": row.outcome.reason or "failed"}
-    return _encode(told).decode()
-
-
-# --- management API --------------------------------------------------------------------------------------------------
-
-
-def ok(data: object) -> Response:
-    return json({"success": True, "data": data})
-
-
-def error(text: str, status: int = 200) -> Response:
-    return json({"success": False, "error": text}, status)
-
-
-def nested_error(status: int, **data: object) -> Response:
-    """The few channel routes that nest their error in `data`."""
-    return json({"success": False, "data": data}, status)
-
-
-def unauthorized() -> Response:
-    return json({"error": "Unauthorized. Please log in."}, 401)
-
-
-def cannot_save() -> Response:
-    return json({"success": False, "error": CANNOT_SAVE}, 503, (("Retry-After", str(RETRY_AFTER_S)),))
+def cannot_save() -> Answer:
+    return encoded(Failed(CANNOT_SAVE), 503, RETRY_LATER)

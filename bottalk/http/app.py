@@ -1,9 +1,10 @@
 """The Quart-Trio app: routes bound to the services of an open daemon, and what is done with every error."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from quart import Blueprint, Response, request
+from quart import Response, request
 from quart.sessions import SessionInterface
 from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
@@ -11,10 +12,26 @@ from werkzeug.exceptions import HTTPException
 
 from bottalk.config import Config
 from bottalk.console.pages import blueprint as console_pages
-from bottalk.errors import CannotWrite, Invalid, Refusal
-from bottalk.http import accounts, answers, channels, public, pushes
+from bottalk.errors import CannotWrite, Invalid, NoAccount, Refusal, Refused
+from bottalk.http import (
+    accounts,
+    admin,
+    answers,
+    channels,
+    codes,
+    description,
+    logs,
+    old,
+    push_answers,
+    pushes,
+    reminders,
+    status,
+)
+from bottalk.http.address import Addresses
+from bottalk.http.endpoints import Endpoint
 from bottalk.http.guard import Guard
-from bottalk.http.pushes import PushDoor
+from bottalk.http.push_door import PushDoor
+from bottalk.http.router import register
 from bottalk.service.services import Services
 from bottalk.values import Secret
 from supervisors import SupervisionError
@@ -45,23 +62,40 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Qu
     app.session_interface = _NoSessions()  # type: ignore[assignment]  # Quart's annotation is narrower than its use
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    guard = Guard(services.sessions, config, session_secret)
-    for routes in _blueprints(services, config, guard):
-        app.register_blueprint(routes)
+    addresses = Addresses(config)
+    register(app, endpoints(services, config), Guard(services.sessions, config, session_secret), addresses)
+    app.register_blueprint(console_pages())
     _handle_errors(app)
+    app.after_request(_open_to_other_origins)
     # Quart's own way to wrap an app
-    app.asgi_app = PushDoor(app.asgi_app, services.pushes, config.max_body)  # type: ignore[method-assign]
+    app.asgi_app = PushDoor(app.asgi_app, services.pushes, addresses, config.max_body)  # type: ignore[method-assign]
     return app
 
 
-def _blueprints(services: Services, config: Config, guard: Guard) -> tuple[Blueprint, ...]:
-    return (
-        pushes.blueprint(services.pushes),
-        accounts.blueprint(services.accounts, guard),
-        channels.blueprint(services.channels, guard, config.max_channels),
-        public.blueprint(config),
-        console_pages(),
+def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
+    """Every route but the push routes, which `push_door` serves, and the console's pages."""
+    binding = codes.endpoints(services.channels, config.max_channels)
+    found = (
+        *pushes.endpoints(services.pushes),
+        *accounts.endpoints(services.accounts),
+        *binding,
+        *channels.endpoints(services.channels),
+        *logs.endpoints(services.logs),
+        *reminders.endpoints(services.reminders),
+        *status.endpoints(services.status, config),
+        *admin.endpoints(services),
+        *old.endpoints(services, binding),
     )
+    return (*found, *description.endpoints((*pushes.described(), *found), config.public_url))
+
+
+async def _open_to_other_origins(response: Response) -> Response:
+    """CORS for the API, not for the console's pages."""
+    if request.blueprint != "console":
+        response.headers.extend(answers.CORS)
+        if request.method == "OPTIONS" and response.status_code == 200:
+            response.headers.extend(answers.PREFLIGHT)
+    return response
 
 
 def _handle_errors(app: QuartTrio) -> None:
@@ -69,6 +103,14 @@ def _handle_errors(app: QuartTrio) -> None:
     async def invalid(error: Invalid) -> Response:
         log.info("http.bad_input", route=_route(), why=error.text)
         return _error(error.text, error.status)
+
+    @app.errorhandler(Refused)
+    async def refused(error: Refused) -> Response:
+        return answers.respond(answers.failed(error.text, error.status))
+
+    @app.errorhandler(NoAccount)
+    async def no_account(error: NoAccount) -> Response:
+        return answers.respond(answers.denied(401))
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
@@ -83,8 +125,8 @@ def _handle_errors(app: QuartTrio) -> None:
     async def busy(error: Exception) -> Response:
         log.warning("http.busy", route=_route(), why=str(error))
         if _is_management():
-            return answers.cannot_save()
-        return answers.respond(answers.refusal(Refusal.BUSY, strict=False))
+            return answers.respond(answers.cannot_save())
+        return answers.respond(push_answers.refusal(Refusal.BUSY, strict=False))
 
     @app.errorhandler(Exception)
     async def bug(error: Exception) -> Response:
@@ -103,6 +145,6 @@ def _is_management() -> bool:
 
 def _error(text: str, status: int) -> Response:
     if _is_management():
-        return answers.error(text, status)
+        return answers.respond(answers.failed(text, status))
     what = Refusal.BUG if status >= 500 else Refusal.BAD_INPUT
-    return answers.respond(answers.refusal(what, strict=True, text=text, status=status))
+    return answers.respond(push_answers.refusal(what, strict=True, text=text, status=status))

@@ -1,154 +1,196 @@
-"""`/api/channels`: bind a channel by a QR code, see how it stands."""
+"""`/api/channels`: the account's channels. The QR codes that make them are in `codes`."""
 
-from quart import Blueprint, Response, request
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 
 from bottalk.clock import utc_text
-from bottalk.errors import Invalid, TooManyCodes
-from bottalk.http import answers, qr
-from bottalk.http.fields import read
-from bottalk.http.guard import Guard, client_address
-from bottalk.messages import Binding, BindingState, NewCode
-from bottalk.service.channels import Channels, ChannelView, NoCode, NotYours, TooManyChannels
-from bottalk.service.sessions import Visitor
-from bottalk.values import ChannelId, ChannelStatus, Secret
-
-EXPIRE_TIME_S = 300
+from bottalk.http import answers
+from bottalk.http.answers import Answer, Nested, Ok
+from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
+from bottalk.http.ids import number
+from bottalk.service.channels import ChannelForm, Channels, ChannelView, CheckView
+from bottalk.values import ChannelId
 
 
-def blueprint(channels: Channels, guard: Guard, max_channels: int) -> Blueprint:
-    routes = Blueprint("channels", __name__, url_prefix="/api/channels")
+class ListForm(Struct, frozen=True):
+    """`all`: dead channels too, which a new scan repairs."""
 
-    @routes.post("/qrcode-public")
-    async def qrcode_public() -> Response:
-        await read(request)
-        visitor, cookie = await guard.visitor_or_new(request)
-        response = await _new_code(channels, visitor, public=True, max_channels=max_channels)
-        if cookie is not None:
-            cookie.put(response)
-        return response
-
-    @routes.post("/qrcode")
-    async def qrcode() -> Response:
-        visitor = await guard.visitor(request)
-        if visitor is None or visitor.user is None:
-            return answers.unauthorized()
-        fields = await read(request)
-        rebind = fields.number("rebind", 1, 2**53)
-        rebind_id = None if rebind is None else ChannelId(int(rebind))
-        return await _new_code(channels, visitor, public=False, max_channels=max_channels, rebind=rebind_id)
-
-    @routes.get("/bind-status-public/<code>")
-    async def bind_status_public(code: str) -> Response:
-        return await _status(channels, await guard.visitor(request), code, public=True)
-
-    @routes.get("/bind-status/<code>")
-    async def bind_status(code: str) -> Response:
-        visitor = await guard.visitor(request)
-        if visitor is None or visitor.user is None:
-            return answers.unauthorized()
-        return await _status(channels, visitor, code, public=False)
-
-    @routes.get("/")
-    async def every() -> Response:
-        visitor = await guard.visitor(request)
-        if visitor is None or visitor.user is None:
-            return answers.unauthorized()
-        dead_too = bool((await read(request)).flag("all"))
-        return answers.ok([shown(view) for view in channels.of(visitor.user.id, dead_too=dead_too)])
-
-    @routes.get("/<number>/activation")
-    async def activation(number: str) -> Response:
-        visitor = await guard.visitor(request)
-        if visitor is None or visitor.user is None:
-            return answers.unauthorized()
-        view = channels.one(visitor.user.id, channel_id(number))
-        if view is None:
-            return answers.nested_error(404, error="Channel not found")
-        return answers.ok({"activated": view.channel.status is ChannelStatus.ACTIVE})
-
-    return routes
+    all: bool = False
 
 
-def channel_id(number: str) -> ChannelId:
-    """The id in a path; 0, which no channel has, for what is no number."""
-    return ChannelId(int(number)) if number.isascii() and number.isdigit() and len(number) <= 18 else ChannelId(0)
+class ChannelChange(Struct, frozen=True):
+    """`is_default`: 1 makes it the only default; a default gives way only to another one, so 0 is refused."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=50)] | None = None
+    is_default: int | None = None
+    can_login: Literal[0, 1] | None = None
 
 
-def shown(view: ChannelView) -> dict[str, object]:
-    """The channel object of the contract. Tokens never leave the daemon whole."""
-    channel = view.channel
-    return {
-        "id": channel.id,
-        "user_id": channel.user_id,
-        "name": channel.name,
-        "channel_type": "wechat_ilink",
-        "wechat_openid": channel.wechat_openid,
-        "bot_token": channel.bot_token.masked(),
-        "context_token": channel.context_token.masked() if channel.context_token else None,
-        "status": channel.status,
-        "is_default": int(channel.is_default),
-        "created_at": utc_text(channel.created_at),
-        "inactive_reason": channel.inactive_reason,
-        "can_login": int(channel.can_login),
-        "health": {
-            "level": view.health.level,
-            "reason": view.health.cause,
-            "since": _time(view.health.since),
-            "advice": view.health.advice,
-        },
-        "last_inbound_at": _time(channel.last_inbound_at),
-        "window": {"state": view.window_state, "left": view.left, "closes_at": _time(view.closes_at)},
-        "queued": view.queued,
-    }
+class HealthBody(Struct, frozen=True):
+    """`advice` says what to do; `since` is UTC."""
+
+    level: Literal["green", "yellow", "red"]
+    reason: str | None
+    since: str | None
+    advice: str
+
+
+class WindowBody(Struct, frozen=True):
+    """The forecast of what WeChat still takes."""
+
+    state: str
+    left: int
+    closes_at: str | None
+
+
+class ChannelBody(Struct, frozen=True):
+    """The contract's channel object. Tokens never leave the daemon whole."""
+
+    id: int
+    user_id: int
+    name: str
+    channel_type: str
+    wechat_openid: str
+    bot_token: str
+    context_token: str | None
+    status: str
+    is_default: int
+    created_at: str
+    inactive_reason: str | None
+    can_login: int
+    health: HealthBody
+    last_inbound_at: str | None
+    window: WindowBody
+    queued: int
+
+
+class Activation(Struct, frozen=True):
+    activated: bool
+
+
+class Deleted(Struct, frozen=True):
+    """How many waiting rows were dropped."""
+
+    deleted: int
+
+
+class Message(Struct, frozen=True):
+    message: str
+
+
+class ErrorBody(Struct, frozen=True):
+    """An error inside `data`; `message` is for people."""
+
+    error: str
+
+
+NOT_FOUND = Nested(ErrorBody("Channel not found"))
+MISSING = Reply(404, "not yours, or not there", Nested[ErrorBody], NOT_FOUND)
+
+
+def endpoints(channels: Channels) -> Sequence[Endpoint[Any]]:
+    async def every(call: Call[ListForm]) -> Answer:
+        return answers.ok([shown(view) for view in channels.of(call.user.id, dead_too=call.form.all)])
+
+    async def activation(call: Call[NoForm]) -> Answer:
+        view = channels.one(call.user.id, _id(call))
+        return _not_found() if view is None else answers.ok(Activation(view.channel.status == "active"))
+
+    async def change(call: Call[ChannelChange]) -> Answer:
+        form = ChannelForm(call.form.name, call.form.is_default, call.form.can_login)
+        view = await channels.change(call.user.id, _id(call), form)
+        return _not_found() if view is None else answers.ok(shown(view))
+
+    async def check(call: Call[NoForm]) -> Answer:
+        found = channels.check(call.user.id, _id(call))
+        return _not_found() if found is None else answers.ok(found)
+
+    async def drop(call: Call[NoForm]) -> Answer:
+        count = await channels.drop_queue(call.user.id, _id(call))
+        return _not_found() if count is None else answers.ok(Deleted(count))
+
+    async def delete(call: Call[NoForm]) -> Answer:
+        found = await channels.delete(call.user.id, _id(call))
+        return answers.ok(Message("Channel deleted")) if found else _not_found()
+
+    def own(method: str, path: str, summary: str, handle: Any, form: Any, *replies: Reply) -> Endpoint[Any]:  # noqa: ANN401
+        path = f"/api/channels{path}"
+        return Endpoint(method, path, summary, handle, form, replies, access=Access.SESSION, tag="channels")
+
+    one = Reply(200, "the channel", Ok[ChannelBody])
+    return (
+        own("GET", "", "Live channels, newest first", every, ListForm, Reply(200, "all", Ok[list[ChannelBody]])),
+        own(
+            "GET",
+            "/{id}/activation",
+            "Whether its user has written since the last binding",
+            activation,
+            NoForm,
+            Reply(200, "yes or no", Ok[Activation], Ok(Activation(True))),
+            MISSING,
+        ),
+        own("PATCH", "/{id}", "Change what is given", change, ChannelChange, one, MISSING),
+        own(
+            "POST",
+            "/{id}/check",
+            "Whether its poller lives, without calling iLink",
+            check,
+            NoForm,
+            Reply(200, "how it stands", Ok[CheckView]),
+            MISSING,
+        ),
+        own(
+            "DELETE",
+            "/{id}/queue",
+            "Drop what waits",
+            drop,
+            NoForm,
+            Reply(200, "how many rows", Ok[Deleted], Ok(Deleted(3))),
+            MISSING,
+        ),
+        own(
+            "DELETE",
+            "/{id}",
+            "Delete the channel",
+            delete,
+            NoForm,
+            Reply(200, "deleted", Ok[Message], Ok(Message("Channel deleted"))),
+            MISSING,
+        ),
+    )
+
+
+def shown(view: ChannelView) -> ChannelBody:
+    channel, health = view.channel, view.health
+    return ChannelBody(
+        id=channel.id,
+        user_id=channel.user_id,
+        name=channel.name,
+        channel_type="wechat_ilink",
+        wechat_openid=channel.wechat_openid,
+        bot_token=channel.bot_token.masked(),
+        context_token=channel.context_token.masked() if channel.context_token else None,
+        status=channel.status,
+        is_default=int(channel.is_default),
+        created_at=utc_text(channel.created_at),
+        inactive_reason=channel.inactive_reason,
+        can_login=int(channel.can_login),
+        health=HealthBody(health.level.value, health.cause, _time(health.since), health.advice),
+        last_inbound_at=_time(channel.last_inbound_at),
+        window=WindowBody(view.window_state, view.left, _time(view.closes_at)),
+        queued=view.queued,
+    )
 
 
 def _time(when: float | None) -> str | None:
     return None if when is None else utc_text(when)
 
 
-async def _new_code(
-    channels: Channels, visitor: Visitor, *, public: bool, max_channels: int, rebind: ChannelId | None = None
-) -> Response:
-    try:
-        code = await channels.new_code(visitor, client_address(request), public=public, rebind=rebind)
-    except TooManyChannels:
-        return answers.nested_error(400, error=f"Maximum {max_channels} channels allowed")
-    except TooManyCodes:
-        return answers.error("二维码请求过多，请稍后再试", 429)
-    except NoCode:
-        return answers.error("暂时无法从微信获取二维码，请稍后再试", 502)
-    return answers.ok(_code(code))
+def _id(call: Call[Any]) -> ChannelId:
+    return ChannelId(number(call.path["id"]))
 
 
-def _code(code: NewCode) -> dict[str, object]:
-    """iLink's answer passed through, and beside it what clients read: the handle, and what to draw."""
-    return {
-        **code.raw,
-        "qrcode": code.binding.code.reveal(),
-        "qrcode_url": code.url,
-        "qr_url": code.url,
-        "qr_image": qr.data_uri(code.url),
-        "expire_time": EXPIRE_TIME_S,
-    }
-
-
-async def _status(channels: Channels, visitor: Visitor | None, code: str, *, public: bool) -> Response:
-    digits = (await read(request)).text("verify_code", 20).strip()
-    if digits and not (digits.isascii() and digits.isdigit()):
-        raise Invalid("verify_code 必须是数字")
-    try:
-        binding = channels.binding(code, visitor, public=public, digits=Secret(digits) if digits else None)
-    except NotYours:
-        return answers.nested_error(403, error="Session mismatch")
-    return _binding(binding)
-
-
-def _binding(binding: Binding | None) -> Response:
-    if binding is None:
-        return answers.ok({"status": BindingState.EXPIRED.value})
-    if binding.state is BindingState.DONE:
-        return answers.ok(dict(binding.result or {}))
-    if binding.state is BindingState.REFUSED:
-        result = dict(binding.result or {})
-        return answers.nested_error(200 if "message" in result else 400, **result)
-    return answers.ok({"status": binding.state.value})
+def _not_found() -> Answer:
+    return answers.encoded(NOT_FOUND, 404)

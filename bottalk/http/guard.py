@@ -1,29 +1,40 @@
-"""Who makes a request: the session cookie, the client's address."""
+"""Who makes a request: the session cookie, what the caller may do, and whether another site's page made it."""
 
+import hmac
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, Signer
 from quart import Request, Response
 
 from bottalk.config import Config
+from bottalk.http.address import FORWARDED
+from bottalk.http.endpoints import Access
 from bottalk.service.sessions import LIFE_S, Sessions, Visitor
 from bottalk.values import Secret
 
 COOKIE = "bottalk.sid"
-OPERATOR = "operator"
-"""The address of a request through the Unix socket, which has none."""
+
+
+class Denied(Exception):
+    """The caller may not: 401 without a session, 403 otherwise, 404 for a door that is not there for him."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A cookie to send with the answer."""
+    """A session's cookie, to send with the answer. An empty value takes it back."""
 
     value: str
     secure: bool
 
     def put(self, response: Response) -> None:
+        life = int(LIFE_S) if self.value else 0
         response.set_cookie(
-            COOKIE, self.value, max_age=int(LIFE_S), path="/", httponly=True, samesite="Lax", secure=self.secure
+            COOKIE, self.value, max_age=life, path="/", httponly=True, samesite="Lax", secure=self.secure
         )
 
 
@@ -34,29 +45,67 @@ class Guard:
         self._sessions = sessions
         self._signer = Signer(secret.reveal(), salt=COOKIE)
         self._secure = config.public_url.startswith("https://")
+        self._own_host = urlsplit(config.public_url).netloc.lower()
+        self._monitor = config.monitor_token
 
-    async def visitor(self, request: Request) -> Visitor | None:
-        """The visitor of the request's cookie; None without a valid one."""
+    async def admit(
+        self, request: Request, access: Access, *, opens_session: bool
+    ) -> tuple[Visitor | None, Cookie | None]:
+        """The visitor, if the caller may call such a route, and a cookie that the answer must carry.
+
+        Raises Denied.
+        """
+        if access is Access.OPERATOR:
+            if request.scope["client"] is not None or any(n in dict(request.scope["headers"]) for n in FORWARDED):
+                raise Denied(404)
+            return None, None
+        if access is Access.MONITOR and self._is_monitor(request):
+            return None, None
+        visitor, cookie = await self._visitor(request)
+        if access is Access.PUBLIC:
+            if visitor is None and opens_session:
+                session_id, visitor = await self._sessions.open()
+                cookie = self.cookie(session_id)
+            return visitor, cookie
+        if visitor is None or visitor.user is None:
+            raise Denied(401)
+        if access in (Access.ADMIN, Access.MONITOR) and visitor.user.role != "admin":
+            raise Denied(403)
+        return visitor, cookie
+
+    async def _visitor(self, request: Request) -> tuple[Visitor | None, Cookie | None]:
+        """The visitor of the request's cookie; a rolled session's cookie goes out again."""
         raw = request.cookies.get(COOKIE)
         if not raw:
-            return None
+            return None, None
         try:
-            session_id = self._signer.unsign(raw.encode("ascii", "replace")).decode()
+            session_id = Secret(self._signer.unsign(raw.encode("ascii", "replace")).decode())
         except BadSignature:
-            return None
-        return await self._sessions.find(Secret(session_id))
+            return None, None
+        visitor = await self._sessions.find(session_id)
+        return visitor, self.cookie(session_id) if visitor is not None and visitor.rolled else None
 
-    async def visitor_or_new(self, request: Request) -> tuple[Visitor, Cookie | None]:
-        """The visitor, with a fresh session and its cookie when there was none."""
-        visitor = await self.visitor(request)
-        if visitor is not None:
-            return visitor, None
-        session_id, visitor = await self._sessions.open()
-        return visitor, self.cookie(session_id)
+    def is_from_elsewhere(self, request: Request) -> bool:
+        """Whether a browser says that another site's page made this request. Scripts, which say nothing, may pass."""
+        site = request.headers.get("Sec-Fetch-Site")
+        if site is not None:
+            return site.strip().lower() not in ("same-origin", "none")
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return False
+        try:
+            host = urlsplit(origin.strip().lower()).netloc
+        except ValueError:
+            return True
+        return host not in (request.headers.get("Host", "").strip().lower(), self._own_host) or not host
 
     def cookie(self, session_id: Secret) -> Cookie:
-        return Cookie(self._signer.sign(session_id.reveal().encode()).decode(), self._secure)
+        """The cookie of a session; of an empty id, one that takes the cookie back."""
+        value = self._signer.sign(session_id.reveal().encode()).decode() if session_id else ""
+        return Cookie(value, self._secure)
 
-
-def client_address(request: Request) -> str:
-    return request.remote_addr or OPERATOR
+    def _is_monitor(self, request: Request) -> bool:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not self._monitor or kind.lower() != "bearer":
+            return False
+        return hmac.compare_digest(token.strip().encode(), self._monitor.reveal().encode())

@@ -1,189 +1,146 @@
-"""The push API: `/{sendkey}.send`, `/send/…`, `/notify`, answered before Quart; and `/push`.
-
-A push is what this daemon is for, thousands of times a minute: its routes are one ASGI function around Quart's, which
-saves a third of the CPU that a request costs. A client that hangs up changes nothing: its push goes on.
-"""
+"""The push API: `/{sendkey}.send`, `/send/…`, `/notify` (served by `push_door`), and `/push`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-import structlog
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
-from msgspec import Struct
-from quart import Blueprint, Response, request
+from msgspec import Meta, Struct
 
-from bottalk.errors import Invalid, Refusal
-from bottalk.http import answers
+from bottalk.errors import Refusal
+from bottalk.http import forms, push_answers
 from bottalk.http.answers import Answer
-from bottalk.http.fields import BODILESS, Fields, parse, read
-from bottalk.http.guard import OPERATOR
+from bottalk.http.endpoints import Call, Endpoint, Reply
+from bottalk.http.fields import Fields
+from bottalk.http.ids import number
+from bottalk.http.push_answers import PushBody, PushData, RowBody, StoryBody, StoryData, WindowBody
 from bottalk.service.pushes import Pushes, PushForm
-from bottalk.values import Priority, PushId, Secret
-
-log = structlog.get_logger()
+from bottalk.values import Priority, PushId, RowStatus, Secret
 
 TEXTS = ("desp", "message", "msg", "content", "body")
 NOTIFY_TEXTS = ("message", "msg", "desp", "content", "body")
-
-LONGEST_TITLE = 10_000
-"""Characters. Titles are one line on a phone; more is a client that put its text into the wrong field."""
-LONGEST_WAIT_S = 20.0
-DEFAULT_WAIT_S = 3.0
-LONGEST_TTL_S = 604_800.0
-LONGEST_DELAY_S = 30 * 86400.0
-
 METHODS = ("GET", "POST")
+
+Text = Annotated[str, Meta(description="The text, Markdown; the first of these that is not blank counts.")]
+
+
+class PushFields(Struct, frozen=True):
+    """What a push may say. At least one of title and text must not be blank. Unknown fields are ignored."""
+
+    title: Annotated[str, Meta(max_length=10_000)] = ""
+    desp: Text = ""
+    message: Text = ""
+    msg: Text = ""
+    content: Text = ""
+    body: Text = ""
+    text: Annotated[str, Meta(max_length=10_000, description="Stands in for a missing title.")] = ""
+    channel: Annotated[str, Meta(max_length=1000, description="Empty or default, all, or ids such as 1,3,5.")] = ""
+    strict: Annotated[bool | None, Meta(description="The outcome as HTTP status too.")] = None
+    wait: Annotated[float, Meta(ge=0, le=20, description="Seconds to wait for the outcome.")] = 3.0
+    ttl: Annotated[float, Meta(ge=60, le=604_800)] | None = None
+    delay: Annotated[float, Meta(ge=0, le=2_592_000)] | None = None
+    replace_key: Annotated[str, Meta(max_length=100)] = ""
+    priority: Priority = Priority.NORMAL
+
+
+class NotifyFields(PushFields, frozen=True):
+    """As `PushFields`; `key` may come as a bearer token instead."""
+
+    key: str = ""
+
+
+class StoryFields(Struct, frozen=True):
+    id: str = ""
+    readkey: Annotated[str, Meta(max_length=100)] = ""
+    strict: bool | None = None
 
 
 class Route(Struct, frozen=True):
-    """One push route. `rule` names it in logs: a path holds a SendKey."""
+    """One push route. `rule` names it in logs and in the description: a path holds a SendKey."""
 
     rule: str
     pattern: re.Pattern[str]
     texts: tuple[str, ...]
     plain_text_as: str
+    fields: type[PushFields] = PushFields
 
 
 ROUTES = (
-    Route("/{sendkey}.send", re.compile(r"/(?P<key>[^/]+)\.send/?"), TEXTS, "desp"),
-    Route("/send/{sendkey}.send", re.compile(r"/send/(?P<key>[^/]+)\.send/?"), TEXTS, "desp"),
+    Route("/{sendkey}.send", re.compile(r"/(?P<key>[^/]+)(?i:\.send)/?"), TEXTS, "desp"),
+    Route("/send/{sendkey}.send", re.compile(r"/send/(?P<key>[^/]+)(?i:\.send)/?"), TEXTS, "desp"),
     Route("/send/{sendkey}", re.compile(r"/send/(?P<key>[^/]+)/?"), TEXTS, "desp"),
-    Route("/notify", re.compile(r"/notify/?"), NOTIFY_TEXTS, "msg"),
+    Route("/notify", re.compile(r"/notify/?"), NOTIFY_TEXTS, "msg", NotifyFields),
 )
 
 
-class Gone(Exception):
-    """The client hung up before its request was whole."""
-
-
-class PushDoor:
-    """The push routes as ASGI, in front of `inner`, which has all the others."""
-
-    def __init__(self, inner: ASGIFramework, pushes: Pushes, max_body: int) -> None:
-        self._inner = inner
-        self._pushes = pushes
-        self._max_body = max_body
-
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] == "http":
-            for route in ROUTES:
-                found = route.pattern.fullmatch(scope["path"])
-                if found is not None:
-                    await self._answer(route, found.groupdict().get("key", ""), scope, receive, send)
-                    return
-        await self._inner(scope, receive, send)
-
-    async def _answer(
-        self, route: Route, key: str, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        try:
-            answer = await self._push(route, key, scope, receive)
-        except Gone:
-            return
-        except Invalid as e:
-            log.info("http.bad_input", route=route.rule, why=e.text)
-            answer = answers.refusal(Refusal.BAD_INPUT, strict=True, text=e.text, status=e.status)
-        except Exception as e:
-            log.error("http.bug", route=route.rule, exc_info=e)
-            answer = answers.refusal(Refusal.BUG, strict=True)
-        headers = [(b"content-type", answers.CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(answer.body))]
-        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
-        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-
-    async def _push(self, route: Route, key: str, scope: HTTPScope, receive: ASGIReceiveCallable) -> Answer:
-        if scope["method"] not in METHODS:
-            # HEAD too: link previews and scanners must not send messages
-            refused = answers.refusal(Refusal.BAD_INPUT, strict=True, text="不支持的请求方法", status=405)
-            return Answer(refused.body, refused.status, (("Allow", ", ".join(METHODS)),))
-        headers = dict(scope["headers"])
-        body = b"" if scope["method"] in BODILESS else await self._read(receive)
-        content_type = headers.get(b"content-type", b"").decode("latin-1")
-        fields = parse(scope["query_string"], body, content_type, route.plain_text_as)
-        key = key or fields.text("key").strip() or _bearer(headers)
-        return answers.push(
-            await self._pushes.push(form(fields, key, route.texts, _client(scope), _idempotency(headers)))
-        )
-
-    async def _read(self, receive: ASGIReceiveCallable) -> bytes:
-        """The whole body. Raises Invalid past the size limit, Gone when the client hangs up."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            event = await receive()
-            if event["type"] != "http.request":
-                raise Gone
-            parts.append(event["body"])
-            size += len(event["body"])
-            if size > self._max_body:
-                raise Invalid("请求体过大", 413)
-            if not event["more_body"]:
-                return b"".join(parts)
-
-
-def blueprint(pushes: Pushes) -> Blueprint:
-    """`/push`, which is asked seldom."""
-    routes = Blueprint("pushes", __name__)
-
-    @routes.get("/push")
-    async def story() -> Response:
-        fields = await read(request)
-        push_id, readkey = fields.text("id").strip(), fields.text("readkey", 100).strip()
-        if push_id.isascii() and push_id.isdigit() and len(push_id) <= 18 and readkey:
-            rows = await pushes.story(PushId(int(push_id)), Secret(readkey))
-            if rows:
-                return answers.respond(answers.story(rows))
-        return answers.respond(answers.refusal(Refusal.NO_PUSH, strict=bool(fields.flag("strict"))))
-
-    return routes
-
-
-def form(fields: Fields, key: str, texts: tuple[str, ...], ip: str, idempotency_key: str | None = None) -> PushForm:
+def push_form(
+    fields: Fields, key: str, texts: tuple[str, ...], ip: str, idempotency_key: str | None = None
+) -> PushForm:
     """Parse a push. Raises Invalid."""
-    title, text = fields.text("title"), fields.first(texts)
-    if not title.strip():
-        title = fields.text("text")
-    if len(title) > LONGEST_TITLE:
-        raise Invalid(f"title 过长（最多 {LONGEST_TITLE} 个字符）")
-    wait = fields.number("wait", 0, LONGEST_WAIT_S)
+    given = forms.parse(PushFields, fields)
     return PushForm(
         key=Secret(key),
-        title=title,
-        text=text,
-        channel=fields.text("channel", 1000),
-        wait=DEFAULT_WAIT_S if wait is None else wait,
-        strict=fields.flag("strict"),
-        ttl=fields.number("ttl", 60, LONGEST_TTL_S),
-        delay=fields.number("delay", 0, LONGEST_DELAY_S),
-        replace_key=fields.text("replace_key", 100).strip() or None,
-        priority=_priority(fields.text("priority", 20).strip().lower()),
+        title=given.title if given.title.strip() else given.text,
+        text=next((value for name in texts if (value := getattr(given, name)).strip()), ""),
+        channel=given.channel,
+        wait=given.wait,
+        strict=given.strict,
+        ttl=given.ttl,
+        delay=given.delay,
+        replace_key=given.replace_key.strip() or None,
+        priority=given.priority,
         idempotency_key=idempotency_key,
         ip=ip,
     )
 
 
-def _priority(word: str) -> Priority:
-    try:
-        return Priority(word or "normal")
-    except ValueError:
-        raise Invalid("priority 必须是 normal、urgent 或 low") from None
+SENT = RowBody(1, RowStatus.SUCCESS, window=WindowBody(7, "2026-11-25 01:30:00"))
+OK = PushBody(0, "success", PushData(0, "SUCCESS", [SENT], "17", "9f…"))
+TOLD = StoryBody(0, "", StoryData([SENT], '{"errcode":0,"errmsg":"ok"}'))
 
 
-def _bearer(headers: Mapping[bytes, bytes]) -> str:
-    kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return key.strip() if kind.lower() == "bearer" else ""
+def _refused(what: Refusal) -> PushBody:
+    return PushBody(what.code, what.text, PushData(what.code, what.constant, []))
 
 
-def _idempotency(headers: Mapping[bytes, bytes]) -> str | None:
-    """The key of the Idempotency-Key header. Raises Invalid."""
-    key = headers.get(b"idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255 or any(not 0x20 <= byte < 0x7F for byte in key):
-        raise Invalid("Idempotency-Key 必须是 1 到 255 个可见 ASCII 字符")
-    return key.decode("ascii")
+REPLIES = (
+    Reply(200, "business answers: see `code`", PushBody, OK),
+    Reply(202, "strict: kept, not delivered yet", PushBody),
+    Reply(400, "malformed input; strict: empty", PushBody, _refused(Refusal.EMPTY)),
+    Reply(401, "strict: unknown SendKey", PushBody, _refused(Refusal.BAD_KEY)),
+    Reply(408, "the body came too slowly", PushBody),
+    Reply(409, "strict: no channel, or the Idempotency-Key was used for other content", PushBody),
+    Reply(413, "the body is too large", PushBody),
+    Reply(429, "strict: over the hourly limit", PushBody),
+    Reply(500, "a bug", PushBody, _refused(Refusal.BUG)),
+    Reply(503, "nothing was kept; try again", PushBody, _refused(Refusal.BUSY)),
+)
 
 
-def _client(scope: HTTPScope) -> str:
-    client = scope["client"]
-    return client[0] if client else OPERATOR
+def described() -> Sequence[Endpoint[Any]]:
+    """The push routes for the description: `push_door` serves them."""
+
+    async def elsewhere(call: Call[Any]) -> Answer:
+        raise LookupError("push_door serves this route")
+
+    return [
+        Endpoint(method, route.rule, "Push a message", elsewhere, route.fields, REPLIES, tag="push")
+        for route in ROUTES
+        for method in METHODS
+    ]
+
+
+def endpoints(pushes: Pushes) -> Sequence[Endpoint[Any]]:
+    async def story(call: Call[StoryFields]) -> Answer:
+        push_id, readkey = number(call.form.id.strip()), call.form.readkey.strip()
+        rows = await pushes.story(PushId(push_id), Secret(readkey)) if push_id and readkey else []
+        if rows:
+            return push_answers.story(rows)
+        return push_answers.refusal(Refusal.NO_PUSH, strict=bool(call.form.strict))
+
+    replies = (
+        Reply(200, "the rows of the push", StoryBody, TOLD),
+        Reply(200, "a wrong pair of id and readkey", PushBody, _refused(Refusal.NO_PUSH)),
+        Reply(400, "malformed input", PushBody),
+        Reply(404, "strict: a wrong pair", PushBody),
+    )
+    return (Endpoint("GET", "/push", "What became of a push", story, StoryFields, replies, tag="push"),)

@@ -1,27 +1,38 @@
-"""Channels: bind one by a QR code, see how it stands."""
+"""Channels: bind one by a QR code, see how it stands, change and delete it."""
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 import trio
+from msgspec import Struct
 
 from bottalk.actors.bindings import Bindings
-from bottalk.actors.channels import Channels as ChannelTree
-from bottalk.actors.gate import Gates
-from bottalk.actors.heartbeat import Heartbeats
+from bottalk.actors.channels import Order
 from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.delivery import window as windows
-from bottalk.health import Health, Signs, judge
+from bottalk.errors import Invalid
+from bottalk.health import POLL_OVERDUE_S, Health, Level
 from bottalk.ilink.errors import IlinkError
-from bottalk.messages import AskForCode, Binding, NewCode
+from bottalk.messages import AskForCode, Binding, ChangeChannel, DeleteChannel, DropRows, NewCode, RestartChannel
+from bottalk.service.healths import Healths
+from bottalk.service.invitation import NO_WORD, is_invited
 from bottalk.service.sessions import Visitor
-from bottalk.values import Channel, ChannelId, Secret, UserId
+from bottalk.values import Channel, ChannelId, ChannelStatus, Secret, UserId
 from bottalk.verbs.draft import Pictures
+from supervisors import Mailbox
 
 log = structlog.get_logger()
 
 CODE_TAKEN_WITHIN_S = 20.0
+
+TAKEN_WITHIN_S = 10.0
+"""Seconds a request may wait to be taken; then nothing was changed."""
+
+MAX_NAME = 50
+"""Characters of a channel's name."""
 
 
 class TooManyChannels(Exception):
@@ -48,29 +59,64 @@ class ChannelView:
     closes_at: float | None
 
 
+class ChannelForm(Struct, frozen=True):
+    """What a change is asked for, as parsed at the edge; None: not given. `is_default` and `can_login` are 0 or 1."""
+
+    name: str | None = None
+    is_default: int | None = None
+    can_login: int | None = None
+
+
+class CheckView(Struct, frozen=True):
+    """Whether the channel's poller lives, by its heartbeat; `reason` is why not, in the contract's words."""
+
+    alive: bool
+    reason: str | None
+    last_ok_seconds_ago: float | None
+    status: ChannelStatus
+
+
+class Overview(Struct, frozen=True):
+    """Every channel that is not deleted, by id, and how many are how well."""
+
+    channels: list[ChannelView]
+    green: int
+    yellow: int
+    red: int
+
+
 class Channels:
     def __init__(
         self,
         pictures: Pictures,
         bindings: Bindings,
-        tree: ChannelTree,
-        heartbeats: Heartbeats,
-        gates: Gates,
+        healths: Healths,
         config: Config,
         clock: Clock,
+        journal: Mailbox[Any],
+        orders: Mailbox[Order],
     ) -> None:
         self._pictures = pictures
         self._bindings = bindings
-        self._tree = tree
-        self._heartbeats = heartbeats
-        self._gates = gates
+        self._healths = healths
         self._config = config
         self._clock = clock
+        self._journal = journal
+        self._orders = orders
 
-    async def new_code(self, visitor: Visitor, ip: str, *, public: bool, rebind: ChannelId | None = None) -> NewCode:
-        """Ask iLink for a QR code, stored and watched. A cancel only stops the listening.
+    async def new_code(
+        self,
+        visitor: Visitor,
+        ip: str,
+        *,
+        public: bool,
+        rebind: ChannelId | None = None,
+        invite: Secret = NO_WORD,
+    ) -> NewCode:
+        """Ask iLink for a QR code, stored and watched. `invite`: the word a newcomer may have to give.
 
-        Raises TooManyChannels, TooManyCodes, NoCode, CannotWrite, MailboxFull or NotTaken.
+        A cancel only stops the listening. Raises TooManyChannels, TooManyCodes, NoCode, NoAccount, CannotWrite,
+        MailboxFull or NotTaken.
         """
         user_id: UserId | None = None
         if not public and visitor.user is not None:
@@ -79,7 +125,7 @@ class Channels:
             rebinds = any(channel.id == rebind and not channel.is_deleted for channel in own)
             if not rebinds and sum(channel.is_live for channel in own) >= self._config.max_channels:
                 raise TooManyChannels
-        ask = AskForCode(visitor.session.id_hash, user_id, ip, rebind)
+        ask = AskForCode(visitor.session.id_hash, user_id, ip, rebind, is_invited(self._config, invite))
         try:
             return await self._bindings.mailbox.ask(ask, timeout=CODE_TAKEN_WITHIN_S)
         except IlinkError as e:
@@ -116,27 +162,96 @@ class Channels:
             return None
         return self.view(channel)
 
+    async def change(self, user_id: UserId, channel_id: ChannelId, form: ChannelForm) -> ChannelView | None:
+        """The channel with what is given changed; None when the account has no such one.
+
+        Raises Invalid, and CannotWrite, MailboxFull or NotTaken: then nothing was changed. So do the next ones.
+        """
+        if self.one(user_id, channel_id) is None:
+            return None
+        ask = ChangeChannel(
+            channel_id,
+            user_id,
+            name=_name(form.name),
+            is_default=_is_default(form.is_default),
+            can_login=_flag("can_login", form.can_login),
+        )
+        if ask.name is None and not ask.is_default and ask.can_login is None:
+            raise Invalid("没有可更新的字段")
+        changed = await self._journal.ask(ask, timeout=TAKEN_WITHIN_S)
+        return None if changed is None else self.view(changed)
+
+    async def delete(self, user_id: UserId, channel_id: ChannelId) -> bool:
+        """Delete it for good, a send in hand first finished; whether the account had it. A cancel stops nothing."""
+        return await self._orders.ask(DeleteChannel(channel_id, user_id), timeout=TAKEN_WITHIN_S)
+
+    async def drop_queue(self, user_id: UserId, channel_id: ChannelId) -> int | None:
+        """Settle what waits as deleted, but for what is being sent; how many rows. None: the account has no such."""
+        if self.one(user_id, channel_id) is None:
+            return None
+        return await self._journal.ask(DropRows(channel_id), timeout=TAKEN_WITHIN_S)
+
+    async def restart(self, channel_id: ChannelId) -> bool:
+        """Start the channel's actor anew, parked or not; whether there is such a channel. For administrators."""
+        return await self._orders.ask(RestartChannel(channel_id), timeout=TAKEN_WITHIN_S)
+
+    def check(self, user_id: UserId, channel_id: ChannelId) -> CheckView | None:
+        """How its poller stands, without calling iLink; deleted channels too. None: the account never had such."""
+        channel = self._pictures.directory.channel(channel_id)
+        if channel is None or channel.user_id != user_id:
+            return None
+        heartbeat, now = self._healths.heartbeat(channel_id), trio.current_time()
+        since_poll = heartbeat.seconds_since_poll(now)
+        reason = None
+        if channel.is_deleted:
+            reason = "stopped"
+        elif channel.is_dead:
+            reason = "session_expired"
+        elif since_poll is None:
+            reason = "no_poller"
+        elif since_poll >= POLL_OVERDUE_S:
+            reason = "heartbeat_timeout"
+        last_ok = None if heartbeat.polled_at is None else round(now - heartbeat.polled_at, 1)
+        return CheckView(reason is None, reason, last_ok, channel.status)
+
+    def overview(self) -> Overview:
+        """All accounts' channels, for administrators."""
+        views = [self._view(channel, health) for channel, health in self._healths.every()]
+        levels = Counter(view.health.level for view in views)
+        return Overview(views, levels[Level.GREEN], levels[Level.YELLOW], levels[Level.RED])
+
     def view(self, channel: Channel) -> ChannelView:
+        return self._view(channel, self._healths.of(channel))
+
+    def _view(self, channel: Channel, health: Health) -> ChannelView:
         now, settings = self._clock.now(), self._config.delivery
         return ChannelView(
             channel=channel,
-            health=judge(channel, self.signs(channel), now, settings),
+            health=health,
             queued=self._pictures.outboxes.depth(channel.id),
             window_state=windows.state(channel.window, now, settings),
             left=windows.left(channel.window, now, settings),
             closes_at=windows.closes_at(channel.window),
         )
 
-    def signs(self, channel: Channel) -> Signs:
-        """What is seen of the channel's actor now."""
-        heartbeat = self._heartbeats.of(channel.id)
-        child = self._tree.child(channel.id)
-        parked = self._tree.is_parked(channel.id)
-        return Signs(
-            is_parked=parked,
-            parked_since=child.since if child is not None and parked else None,
-            seconds_since_poll=heartbeat.seconds_since_poll(trio.current_time()),
-            retrying_since=heartbeat.retrying_since,
-            host_down_since=self._gates.of(channel.base_url).down_since,
-            waiting=self._pictures.outboxes.depth(channel.id),
-        )
+
+def _name(name: str | None) -> str | None:
+    if name is None:
+        return None
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Invalid(f"name 应为 1 到 {MAX_NAME} 个字符")
+    return name
+
+
+def _is_default(value: int | None) -> bool:
+    """A default gives way only to another one, so it cannot be taken away."""
+    if value not in (None, 1):
+        raise Invalid("is_default 只能为 1：请把另一个通道设为默认")
+    return value == 1
+
+
+def _flag(name: str, value: int | None) -> bool | None:
+    if value not in (None, 0, 1):
+        raise Invalid(f"{name} 应为 0 或 1")
+    return None if value is None else bool(value)

@@ -12,7 +12,7 @@ from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.delivery import window as windows
 from bottalk.directory import wanted_channels
-from bottalk.errors import CannotWrite, OtherContent, Refusal
+from bottalk.errors import CannotWrite, NoAccount, OtherContent, Refusal
 from bottalk.messages import Accept, Accepted, Spend, Spent
 from bottalk.service.waiting import Slot, Waiting
 from bottalk.store import pushes as push_rows
@@ -113,6 +113,8 @@ class Pushes:
             return await self._once(form, user, strict, form.idempotency_key)
         except OtherContent:
             return PushAnswer(strict, Refusal.CONFLICT)
+        except NoAccount:
+            return PushAnswer(strict, Refusal.BAD_KEY)
         except (CannotWrite, MailboxFull, NotTaken):
             return PushAnswer(strict, Refusal.BUSY)
 

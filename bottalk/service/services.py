@@ -4,8 +4,13 @@ from dataclasses import dataclass
 
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels
+from bottalk.service.logs import Logs
 from bottalk.service.pushes import Pushes
+from bottalk.service.reminders import Reminders
 from bottalk.service.sessions import Sessions
+from bottalk.service.stats import Stats
+from bottalk.service.status import Status
+from bottalk.service.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +19,8 @@ class Services:
     channels: Channels
     accounts: Accounts
     sessions: Sessions
+    reminders: Reminders
+    logs: Logs
+    stats: Stats
+    status: Status
+    users: Users

@@ -6,23 +6,27 @@ import sqlite3
 from bottalk.messages import Binding, BindingState
 from bottalk.values import ChannelId, Secret, UserId
 
+LATE_S = 60.0
+"""Seconds an expired code is remembered: a status poll under way may still bring its confirmation."""
+
 
 def insert(connection: sqlite3.Connection, binding: Binding) -> None:
     connection.execute(
-        "INSERT INTO bindings (code, session, user_id, ip, rebind, created_at, expires_at, state)"
-        " VALUES (?,?,?,?,?,?,?,?)",
+        "INSERT INTO bindings (code, session, user_id, ip, rebind, created_at, expires_at, state, invited)"
+        " VALUES (?,?,?,?,?,?,?,?,?)",
         (
             binding.code.reveal(), binding.session, binding.user_id, binding.ip, binding.rebind, binding.created_at,
-            binding.expires_at, binding.state.value,
+            binding.expires_at, binding.state.value, binding.invited,
         ),
     )  # fmt: skip
 
 
 def end(connection: sqlite3.Connection, binding: Binding) -> None:
-    """Store how the code ended."""
+    """Store how the code ended, and whom it logged in."""
+    result = None if binding.result is None else json.dumps(dict(binding.result), ensure_ascii=False)
     connection.execute(
-        "UPDATE bindings SET state = ?, result = ? WHERE code = ?",
-        (binding.state.value, json.dumps(dict(binding.result or {}), ensure_ascii=False), binding.code.reveal()),
+        "UPDATE bindings SET user_id = ?, state = ?, result = ? WHERE code = ?",
+        (binding.user_id, binding.state.value, result, binding.code.reveal()),
     )
 
 
@@ -37,7 +41,7 @@ def current(connection: sqlite3.Connection, now: float) -> list[Binding]:
 
 
 def delete_old(connection: sqlite3.Connection, now: float) -> int:
-    return connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now,)).rowcount
+    return connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now - LATE_S,)).rowcount
 
 
 def _binding(row: sqlite3.Row) -> Binding:
@@ -49,6 +53,7 @@ def _binding(row: sqlite3.Row) -> Binding:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         rebind=ChannelId(row["rebind"]) if row["rebind"] is not None else None,
+        invited=bool(row["invited"]),
         state=BindingState(row["state"]),
         result=json.loads(row["result"]) if row["result"] else None,
     )

@@ -36,6 +36,12 @@ def update_cursor(connection: sqlite3.Connection, channel: Channel) -> None:
     connection.execute("UPDATE channels SET cursor = ? WHERE id = ?", (channel.cursor, channel.id))
 
 
+def delete(connection: sqlite3.Connection, channel_id: ChannelId) -> None:
+    """Delete the channel's row and what is remembered of its user's messages: its whole account goes."""
+    connection.execute("DELETE FROM inbound WHERE channel_id = ?", (channel_id,))
+    connection.execute("DELETE FROM channels WHERE id = ?", (channel_id,))
+
+
 def every(connection: sqlite3.Connection) -> list[Channel]:
     """All channels, deleted ones too, by id."""
     return [_channel(row) for row in connection.execute("SELECT * FROM channels ORDER BY id")]

@@ -7,9 +7,10 @@ journal actor alone; pages read on connections of their own, so that a long quer
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
+from urllib.parse import quote
 
 import trio
 
@@ -46,18 +47,21 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         if not readonly:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(
-            f"file:{path.absolute()}?mode={'ro' if readonly else 'rw'}",
+            f"file:{quote(str(path.absolute()))}?mode={'ro' if readonly else 'rw'}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
             timeout=BUSY_TIMEOUT_MS / 1000,
             cached_statements=256,
         )
-        connection.execute("PRAGMA foreign_keys=ON")
-        if not readonly:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA wal_autocheckpoint=1000")
+        with ExitStack() as on_failure:
+            on_failure.callback(connection.close)
+            connection.execute("PRAGMA foreign_keys=ON")
+            if not readonly:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("PRAGMA wal_autocheckpoint=1000")
+            on_failure.pop_all()
     except (OSError, sqlite3.Error) as e:
         raise StoreError(f"cannot open the database {path}: {e}") from e
     connection.row_factory = sqlite3.Row

@@ -163,7 +163,21 @@ CREATE INDEX reminders_user ON reminders (user_id);
 CREATE INDEX push_logs_reminder ON push_logs (reminder_id, id) WHERE reminder_id IS NOT NULL;
 """
 
-STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = ((_first, 1), (_reminders, 1))
+
+def _invitations(db: sqlite_utils.Database) -> None:
+    db.execute("ALTER TABLE bindings ADD COLUMN invited INTEGER NOT NULL DEFAULT 0")
+
+
+def _log_days(db: sqlite_utils.Database) -> None:
+    db.executescript("CREATE INDEX push_logs_accepted ON push_logs (accepted_at);")
+
+
+STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
+    (_first, 1),
+    (_reminders, 1),
+    (_invitations, 1),
+    (_log_days, 1),
+)
 """Each step, and the least schema version that can read the file after it."""
 
 

@@ -75,6 +75,26 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -
     return cursor.rowcount == 1
 
 
+def waiting(connection: sqlite3.Connection, channel_id: ChannelId) -> list[tuple[RowId, bool]]:
+    """The channel's waiting rows in the order of acceptance, each with whether it may have arrived already."""
+    found = connection.execute(
+        "SELECT id, maybe_duplicate FROM push_logs WHERE channel_id = ? AND status = 'queued' ORDER BY id",
+        (channel_id,),
+    )
+    return [(RowId(row["id"]), bool(row["maybe_duplicate"])) for row in found]
+
+
+def settle_untried(connection: sqlite3.Connection, settlement: Settlement, now: float) -> None:
+    """Settle a waiting row that nobody sends any more; the count of its tries stays."""
+    connection.execute(
+        "UPDATE push_logs SET status = ?, reason = ?, settled_at = ?, response = ? WHERE id = ? AND status = 'queued'",
+        (
+            settlement.outcome.status, settlement.outcome.reason, now, _encode(settlement.response).decode(),
+            settlement.row_id,
+        ),
+    )  # fmt: skip
+
+
 def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe_duplicate: bool) -> None:
     """A try that did not settle the row."""
     connection.execute(

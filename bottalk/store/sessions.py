@@ -36,6 +36,11 @@ def delete(connection: sqlite3.Connection, id_hash: str) -> None:
     connection.execute("DELETE FROM sessions WHERE id_hash = ?", (id_hash,))
 
 
+def delete_of_user(connection: sqlite3.Connection, user_id: UserId) -> int:
+    """End all sessions of an account; how many."""
+    return connection.execute("DELETE FROM sessions WHERE user_id = ?", (user_id,)).rowcount
+
+
 def delete_old(connection: sqlite3.Connection, now: float) -> int:
     """Drop sessions that are over; how many."""
     return connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,)).rowcount

@@ -7,11 +7,13 @@ token are replaceable.
 from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
+from bottalk.errors import NoAccount, Refused
 from bottalk.messages import Bind, Binding, BindingState, EndBinding, OpenBinding
 from bottalk.store import bindings as binding_rows
 from bottalk.store import sessions as session_rows
 from bottalk.values import Channel, ChannelId, ChannelStatus, Secret, User, UserId
 from bottalk.verbs.draft import Draft
+from bottalk.verbs.users import KEY_BYTES, check_may_join
 
 FIRST_NAME = "默认通道"
 
@@ -19,6 +21,9 @@ Result = dict[str, str | int | bool | None]
 
 
 def open_binding(draft: Draft, m: OpenBinding) -> None:
+    """Raises NoAccount when the account that asked is gone by now: its deletion ends the codes it knows of."""
+    if m.binding.user_id is not None and draft.user(m.binding.user_id) is None:
+        raise NoAccount("the account that asked for a code is gone")
     binding_rows.delete_old(draft.connection, draft.now)
     binding_rows.insert(draft.connection, m.binding)
     draft.mine.bindings[m.binding.code.reveal()] = m.binding
@@ -53,14 +58,20 @@ def _bind_public(draft: Draft, m: Bind, binding: Binding, known: Channel | None)
         if user is None:
             raise LookupError("a channel without an account")
         return _log_in(draft, binding, user, channel, is_new=False)
-    founder = draft.user_of_wechat(m.wechat_openid)
+    founder = _known_by_deleted(draft, m.wechat_openid)
     if founder is None:
+        try:
+            check_may_join(draft, binding.ip, invited=binding.invited)
+        except Refused as e:
+            return _finish(draft, replace(binding, state=BindingState.REFUSED, result={"error": e.text}))
         founder = draft.add_user(
-            User(UserId(0), Secret(draft.mint(16)), created_at=draft.now, wechat_openid=m.wechat_openid)
+            User(UserId(0), Secret(draft.mint(KEY_BYTES)), created_at=draft.now, wechat_openid=m.wechat_openid),
+            came_from=binding.ip,
         )
         return _log_in(draft, binding, founder, _first_or_next(draft, founder.id, m), is_new=True)
     if _live_count(draft, founder.id) >= draft.config.max_channels:
-        session_rows.log_in(draft.connection, binding.session, founder.id)
+        if not founder.is_disabled:
+            session_rows.log_in(draft.connection, binding.session, founder.id)
         return _finish(draft, replace(binding, state=BindingState.DONE, result=_bound(m)))
     return _log_in(draft, binding, founder, _first_or_next(draft, founder.id, m), is_new=False)
 
@@ -81,15 +92,39 @@ def _bind_signed_in(draft: Draft, m: Bind, binding: Binding, user_id: UserId, kn
     return _finish(draft, replace(binding, state=BindingState.DONE, result=_signed_in(channel)))
 
 
+def _known_by_deleted(draft: Draft, wechat_openid: str) -> User | None:
+    """The account that a WeChat without a channel belongs to: the one it founded, or one where it may log in.
+
+    A channel that was deleted where it may not log in counts for nothing: then it is new.
+    """
+    founder = draft.user_of_wechat(wechat_openid)
+    deleted = draft.deleted_of_wechat(wechat_openid)
+    if founder is not None and not any(channel.user_id == founder.id for channel in deleted):
+        return founder
+    welcome = [channel for channel in reversed(deleted) if channel.can_login]
+    own = [channel for channel in welcome if founder is not None and channel.user_id == founder.id]
+    for channel in (*own, *welcome):
+        user = draft.user(channel.user_id)
+        if user is not None:
+            return user
+    return None
+
+
 def _first_or_next(draft: Draft, user_id: UserId, m: Bind) -> Channel:
-    """A new channel: the account's first live one is its default, whichever route made it."""
+    """A new channel, or the account's deleted one of this WeChat back to life: its id and name, not its old rows.
+
+    The account's first live one is its default, whichever route made it.
+    """
     channels = draft.channels_of(user_id)
     live = sum(channel.is_live for channel in channels)
     user = draft.user(user_id)
+    old = next((c for c in reversed(channels) if c.is_deleted and c.wechat_openid == m.wechat_openid), None)
+    if old is not None:
+        can_login = old.can_login or _may_log_in(user, channels, m)
+        revived = replace(old, can_login=can_login, activated_at=None, last_inbound_at=None)
+        return _rebind(draft, revived, m)
     if live == 0:
-        for old in channels:
-            if old.is_default:
-                draft.put_channel(replace(old, is_default=False))
+        _no_default(draft, channels)
     return draft.add_channel(
         Channel(
             id=ChannelId(0),
@@ -116,8 +151,21 @@ def _may_log_in(user: User | None, channels: list[Channel], m: Bind) -> bool:
     return user.wechat_openid == m.wechat_openid or (user.wechat_openid is None and not channels)
 
 
+def _no_default(draft: Draft, channels: list[Channel]) -> None:
+    for channel in channels:
+        if channel.is_default:
+            draft.put_channel(replace(channel, is_default=False))
+
+
 def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
-    """New token, empty cursor, a window never opened; id, name, logs, learned life and waiting rows stay."""
+    """New token, empty cursor, a window never opened; id, name, logs, learned life and waiting rows stay.
+
+    Where the account has no live channel, it becomes the default.
+    """
+    channels = draft.channels_of(channel.user_id)
+    if not channel.is_default and not any(c.is_live for c in channels):
+        _no_default(draft, channels)
+        channel = replace(channel, is_default=True)
     channel = replace(
         channel,
         bot_id=m.bot_id,
@@ -135,8 +183,12 @@ def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
 
 
 def _log_in(draft: Draft, binding: Binding, user: User, channel: Channel, *, is_new: bool) -> Binding:
+    result: Result
+    if user.is_disabled:
+        result = {"status": "bound", "wechat_openid": channel.wechat_openid}
+        return _finish(draft, replace(binding, state=BindingState.DONE, result=result))
     session_rows.log_in(draft.connection, binding.session, user.id)
-    result: Result = {
+    result = {
         "id": channel.id,
         "send_key": user.send_key.reveal(),
         "status": channel.status,

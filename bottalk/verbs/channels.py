@@ -1,13 +1,15 @@
-"""What iLink tells of a channel: messages of its user, and the end of its session."""
+"""Channels: what iLink tells of them (messages of the user, the end of a session), and what their owner changes."""
 
 from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
-from bottalk.messages import ChannelDied, Inbound
+from bottalk.messages import ChangeChannel, ChannelDied, DropRows, Inbound, RemoveChannel
 from bottalk.store import channels as channel_rows
 from bottalk.store import inbound as inbound_rows
-from bottalk.values import ChannelStatus
+from bottalk.store import pushes as push_rows
+from bottalk.values import Channel, ChannelId, ChannelStatus, InactiveReason, RowId, Secret, Settlement, UserId
 from bottalk.verbs.draft import Draft
+from bottalk.verbs.pushes import DELETED
 
 
 def inbound(draft: Draft, m: Inbound) -> int:
@@ -48,3 +50,80 @@ def died(draft: Draft, m: ChannelDied) -> None:
     channel = draft.channel(m.channel_id)
     if channel is not None and channel.bot_token == m.bot_token and channel.is_live:
         draft.put_channel(replace(channel, status=ChannelStatus.INACTIVE, inactive_reason=m.reason))
+
+
+def change(draft: Draft, m: ChangeChannel) -> Channel | None:
+    """The channel as changed, None when the account has no such one. One default at most, whatever was before."""
+    channel = _own(draft, m.channel_id, m.user_id)
+    if channel is None:
+        return None
+    if m.is_default:
+        make_default(draft, channel)
+        channel = replace(channel, is_default=True)
+    channel = replace(
+        channel,
+        name=channel.name if m.name is None else m.name,
+        can_login=channel.can_login if m.can_login is None else m.can_login,
+    )
+    draft.put_channel(channel)
+    return channel
+
+
+def remove(draft: Draft, m: RemoveChannel) -> bool:
+    """Deleted, its tokens forgotten, what waits settled. Its actor is gone: nobody has a row of it in hand."""
+    channel = _own(draft, m.channel_id, m.user_id)
+    if channel is None:
+        return False
+    mark_deleted(draft, channel)
+    if channel.is_default:
+        heir = next((other for other in draft.channels_of(m.user_id) if other.is_live), None)
+        if heir is not None:
+            draft.put_channel(replace(heir, is_default=True))
+    return True
+
+
+def mark_deleted(draft: Draft, channel: Channel) -> None:
+    """The channel as it is kept for a later scan of the same WeChat: id, name, learned life; no token."""
+    deleted = replace(
+        channel,
+        status=ChannelStatus.INACTIVE,
+        inactive_reason=InactiveReason.DELETED,
+        is_default=False,
+        bot_token=Secret(""),
+        context_token=None,
+        cursor="",
+    )
+    draft.put_channel(deleted)
+    settle_waiting(draft, channel.id, push_rows.waiting(draft.connection, channel.id))
+
+
+def drop(draft: Draft, m: DropRows) -> int:
+    """How many rows were settled; those in the actor's hand are past it."""
+    in_hand = draft.in_hand(m.channel_id)
+    rows = [row for row in push_rows.waiting(draft.connection, m.channel_id) if row[0] not in in_hand]
+    if m.row_id is not None:
+        rows = [row for row in rows if row[0] == m.row_id]
+    settle_waiting(draft, m.channel_id, rows)
+    return len(rows)
+
+
+def settle_waiting(draft: Draft, channel_id: ChannelId, rows: list[tuple[RowId, bool]]) -> None:
+    """Settle these waiting rows as deleted; one that may have arrived says so."""
+    for row_id, maybe_duplicate in rows:
+        response = {"maybe_duplicate": True} if maybe_duplicate else {}
+        settlement = Settlement(row_id, DELETED, response)
+        push_rows.settle_untried(draft.connection, settlement, draft.now)
+        draft.mine.settled.append((channel_id, settlement))
+
+
+def make_default(draft: Draft, channel: Channel) -> None:
+    """Take the default from whichever other channels of the account have it."""
+    for other in draft.channels_of(channel.user_id):
+        if other.is_default and other.id != channel.id:
+            draft.put_channel(replace(other, is_default=False))
+
+
+def _own(draft: Draft, channel_id: ChannelId, user_id: UserId) -> Channel | None:
+    """The account's channel of that id, unless it was deleted."""
+    channel = draft.channel(channel_id)
+    return None if channel is None or channel.user_id != user_id or channel.is_deleted else channel

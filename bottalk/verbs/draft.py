@@ -8,13 +8,28 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from bottalk.agenda import Agenda
 from bottalk.config import Config
 from bottalk.directory import Directory
 from bottalk.messages import Binding, Listener
+from bottalk.newcomers import Newcomers, place_of
 from bottalk.outbox import Outboxes
 from bottalk.store import channels as channel_rows
+from bottalk.store import reminders as reminder_rows
 from bottalk.store import users as user_rows
-from bottalk.values import Channel, ChannelId, Row, RowId, Settlement, User, UserId
+from bottalk.values import (
+    Channel,
+    ChannelId,
+    ChannelStatus,
+    InactiveReason,
+    Reminder,
+    ReminderId,
+    Row,
+    RowId,
+    Settlement,
+    User,
+    UserId,
+)
 
 
 @dataclass(slots=True)
@@ -24,18 +39,29 @@ class Pictures:
     directory: Directory
     outboxes: Outboxes
     bindings: dict[str, Binding] = field(default_factory=dict)
+    reminders: Agenda = field(default_factory=Agenda)
+    newcomers: Newcomers = field(default_factory=Newcomers)
 
 
 @dataclass(slots=True)
 class Changes:
     """What pictures take over after the commit, in this order."""
 
-    users: dict[UserId, User] = field(default_factory=dict)
+    users: dict[UserId, User | None] = field(default_factory=dict)
+    """None: deleted, with its channels."""
     channels: dict[ChannelId, Channel] = field(default_factory=dict)
     born: list[tuple[Row, Listener | None]] = field(default_factory=list)
     settled: list[tuple[ChannelId, Settlement]] = field(default_factory=list)
     tried: list[Row] = field(default_factory=list)
     bindings: dict[str, Binding] = field(default_factory=dict)
+    reminders: dict[ReminderId, Reminder | None] = field(default_factory=dict)
+    """None: deleted."""
+    forgotten: list[ReminderId] = field(default_factory=list)
+    """Deleted reminders whose log is gone, too."""
+    arrived: list[str] = field(default_factory=list)
+    """Client addresses of new accounts."""
+    forgotten_users: list[UserId] = field(default_factory=list)
+    """Deleted accounts whose log is gone, too."""
 
     def add(self, other: "Changes") -> None:
         self.users.update(other.users)
@@ -44,6 +70,10 @@ class Changes:
         self.settled += other.settled
         self.tried += other.tried
         self.bindings.update(other.bindings)
+        self.reminders.update(other.reminders)
+        self.forgotten += other.forgotten
+        self.arrived += other.arrived
+        self.forgotten_users += other.forgotten_users
 
 
 class Draft:
@@ -86,13 +116,33 @@ class Draft:
     # --- reading ---
 
     def user(self, user_id: UserId) -> User | None:
-        return self.mine.users.get(user_id) or self.done.users.get(user_id) or self._pictures.directory.user(user_id)
+        for changes in (self.mine, self.done):
+            if user_id in changes.users:
+                return changes.users[user_id]
+        return self._pictures.directory.user(user_id)
 
     def user_of_wechat(self, wechat_openid: str) -> User | None:
-        for user in (*self.mine.users.values(), *self.done.users.values()):
-            if user.wechat_openid == wechat_openid:
+        return self._changed_or(
+            lambda user: user.wechat_openid == wechat_openid, self._pictures.directory.user_of_wechat(wechat_openid)
+        )
+
+    def user_of_email(self, email: str) -> User | None:
+        return self._changed_or(lambda user: user.email == email, self._pictures.directory.user_of_email(email))
+
+    def _changed_or(self, fits: Callable[[User], bool], found: User | None) -> User | None:
+        """The account that fits: as this group has changed it, else the directory's, unless this group deleted it."""
+        changed = {**self.done.users, **self.mine.users}
+        for user in changed.values():
+            if user is not None and fits(user):
                 return user
-        return self._pictures.directory.user_of_wechat(wechat_openid)
+        return None if found is None or found.id in changed else found
+
+    def newcomers(self, ip: str) -> int:
+        """New accounts from that address within the hour, those of this group too."""
+        arrived = (*self.done.arrived, *self.mine.arrived)
+        place = place_of(ip)
+        here = 0 if place is None else sum(place_of(other) == place for other in arrived)
+        return self._pictures.newcomers.count(ip, self.now) + here
 
     def channel(self, channel_id: ChannelId) -> Channel | None:
         return (
@@ -109,6 +159,13 @@ class Draft:
         found = self._pictures.directory.channel_of_wechat(wechat_openid)
         return None if found is None or found.id in changed else found
 
+    def deleted_of_wechat(self, wechat_openid: str) -> list[Channel]:
+        """Deleted channels of this WeChat, whoever owned them, oldest first."""
+        found = {c.id: c for c in self._pictures.directory.channels() if c.wechat_openid == wechat_openid}
+        for changes in (self.done, self.mine):
+            found.update({c.id: c for c in changes.channels.values() if c.wechat_openid == wechat_openid})
+        return [found[channel_id] for channel_id in sorted(found) if found[channel_id].is_deleted]
+
     def channels_of(self, user_id: UserId) -> list[Channel]:
         found = {c.id: c for c in self._pictures.directory.channels_of(user_id)}
         for changes in (self.done, self.mine):
@@ -118,8 +175,29 @@ class Draft:
     def binding(self, code: str) -> Binding | None:
         return self.mine.bindings.get(code) or self.done.bindings.get(code) or self._pictures.bindings.get(code)
 
+    def bindings_of(self, user_id: UserId) -> list[Binding]:
+        """The codes that the account asked for, or that logged it in, as long as they are remembered."""
+        found = {**self._pictures.bindings, **self.done.bindings, **self.mine.bindings}
+        return [binding for binding in found.values() if binding.user_id == user_id]
+
+    def reminder(self, reminder_id: ReminderId) -> Reminder | None:
+        for changes in (self.mine, self.done):
+            if reminder_id in changes.reminders:
+                return changes.reminders[reminder_id]
+        return self._pictures.reminders.get(reminder_id)
+
+    def reminders_of(self, user_id: UserId) -> list[Reminder]:
+        found: dict[ReminderId, Reminder | None] = {r.id: r for r in self._pictures.reminders.of(user_id)}
+        for changes in (self.done, self.mine):
+            found.update(changes.reminders)
+        return [r for r in found.values() if r is not None and r.user_id == user_id]
+
     def waiting_row(self, channel_id: ChannelId, row_id: RowId) -> Row | None:
         return self._pictures.outboxes.of(channel_id).get(row_id)
+
+    def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
+        """The channel's rows that its actor is sending: past any other settlement. Verbs of `table.SETTLING` only."""
+        return self._pictures.outboxes.of(channel_id).in_hand
 
     def queue_length(self, channel_id: ChannelId) -> int:
         """Rows waiting for the channel, those of the verbs before too. Rows settled in this group still count."""
@@ -133,10 +211,27 @@ class Draft:
         self.next_row_id += 1
         return RowId(row_id)
 
-    def add_user(self, user: User) -> User:
+    def add_user(self, user: User, *, came_from: str) -> User:
+        """A new account; `came_from` is the client's address, for the limit of newcomers."""
         user = replace(user, id=user_rows.insert(self.connection, user))
         self.mine.users[user.id] = user
+        self.mine.arrived.append(came_from)
         return user
+
+    def put_user(self, user: User) -> None:
+        user_rows.update(self.connection, user)
+        self.mine.users[user.id] = user
+
+    def remove_user(self, user_id: UserId) -> None:
+        """Delete the account with its channels; nothing else may refer to them any more."""
+        for channel in self.channels_of(user_id):
+            channel_rows.delete(self.connection, channel.id)
+            # for the verbs after this one; the directory forgets it with its owner
+            self.mine.channels[channel.id] = replace(
+                channel, status=ChannelStatus.INACTIVE, inactive_reason=InactiveReason.DELETED
+            )
+        user_rows.delete(self.connection, user_id)
+        self.mine.users[user_id] = None
 
     def add_channel(self, channel: Channel) -> Channel:
         channel = replace(channel, id=channel_rows.insert(self.connection, channel))
@@ -151,3 +246,21 @@ class Draft:
         """As `put_channel` where only the window changed: the hot one."""
         channel_rows.update_window(self.connection, channel)
         self.mine.channels[channel.id] = channel
+
+    def add_reminder(self, reminder: Reminder) -> Reminder:
+        reminder = replace(reminder, id=reminder_rows.insert(self.connection, reminder))
+        self.mine.reminders[reminder.id] = reminder
+        return reminder
+
+    def put_reminder(self, reminder: Reminder) -> None:
+        reminder_rows.update(self.connection, reminder)
+        self.mine.reminders[reminder.id] = reminder
+
+    def put_fired(self, reminder: Reminder) -> None:
+        """As `put_reminder` where only what a firing changes is new."""
+        reminder_rows.update_fired(self.connection, reminder)
+        self.mine.reminders[reminder.id] = reminder
+
+    def remove_reminder(self, reminder_id: ReminderId) -> None:
+        reminder_rows.delete(self.connection, reminder_id)
+        self.mine.reminders[reminder_id] = None

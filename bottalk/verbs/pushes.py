@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
-from bottalk.errors import OtherContent
+from bottalk.errors import NoAccount, OtherContent
 from bottalk.messages import Accept, Accepted, SendEvent, Settle
 from bottalk.store import pushes as push_rows
 from bottalk.values import ChannelId, Outcome, PushId, Reason, Row, RowId, RowStatus, Secret, UserId, Window
@@ -25,8 +25,12 @@ DELETED = Outcome(RowStatus.FAILED, reason=Reason.DELETED)
 def accept(draft: Draft, m: Accept) -> Accepted:
     """One row for each channel, born `queued`; it is settled at birth where nobody would ever send it.
 
-    The same idempotency key again, within a day: the first push as it stands, nothing is added. Raises OtherContent.
+    The same idempotency key again, within a day: the first push as it stands, nothing is added. Raises OtherContent,
+    and NoAccount when the account is gone or, for a push of its own, disabled by now.
     """
+    user = draft.user(m.user_id)
+    if user is None or (user.is_disabled and m.source == "api"):
+        raise NoAccount("no such account, or a disabled one")
     if m.idempotency_key is not None:
         first = remembered(draft.connection, m.user_id, m.idempotency_key, draft.now)
         if first is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottalk import messages
-from bottalk.verbs import bindings, channels, pushes, sessions
+from bottalk.verbs import bindings, channels, pushes, reminders, sessions, users
 from bottalk.verbs.draft import Draft
 from supervisors import Ask
 
@@ -15,9 +15,28 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
     messages.Settle: pushes.settle,
     messages.Inbound: channels.inbound,
     messages.ChannelDied: channels.died,
+    messages.ChangeChannel: channels.change,
+    messages.RemoveChannel: channels.remove,
+    messages.DropRows: channels.drop,
     messages.OpenBinding: bindings.open_binding,
     messages.EndBinding: bindings.end,
     messages.Bind: bindings.bind,
     messages.OpenSession: sessions.open_session,
     messages.TouchSession: sessions.touch,
+    messages.CloseSession: sessions.close,
+    messages.Register: users.register,
+    messages.ChangeUser: users.change,
+    messages.ResetKey: users.reset_key,
+    messages.DeleteUser: users.delete,
+    messages.ForgetUserLog: users.forget_log,
+    messages.CreateReminder: reminders.create,
+    messages.ChangeReminder: reminders.change,
+    messages.EnableReminder: reminders.enable,
+    messages.DeleteReminder: reminders.delete,
+    messages.FireReminder: reminders.fire,
+    messages.ReplanReminders: reminders.replan,
+    messages.ForgetReminderLog: reminders.forget_log,
 }
+
+SETTLING: frozenset[type[Ask[Any]]] = frozenset({messages.DropRows, messages.DeleteReminder, messages.DeleteUser})
+"""Verbs that settle rows of running actors: none of these takes rows in hand while such a verb is written."""

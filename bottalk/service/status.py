@@ -1,0 +1,278 @@
+"""The daemon's account of itself for administrators: which poller is ill, since when, why, and what to do."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from bottalk import __version__
+from bottalk.actors.gate import Gates
+from bottalk.actors.journal import JournalStatus
+from bottalk.clock import Clock, utc_text
+from bottalk.config import DeliverySettings
+from bottalk.delivery import window as windows
+from bottalk.health import Health, Level
+from bottalk.service.healths import Healths
+from bottalk.values import Channel, ChannelId
+from bottalk.verbs.draft import Pictures
+from supervisors import ChildState, ChildStatus, SupervisorStatus
+
+MOST_LISTED = 1000
+LISTED = 100
+
+
+class Which(StrEnum):
+    """Which channels a status lists in detail."""
+
+    NONE = ""
+    ALL = "all"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+class ActorView(Struct, frozen=True):
+    """One actor of the tree. Times are UTC texts. `children`: how many of its children are in which state."""
+
+    name: str
+    state: str
+    restarts: int
+    since: str
+    last_error: str | None
+    last_error_at: str | None
+    mailbox_depth: int | None
+    mailbox_peak: int | None
+    children: dict[str, int]
+
+
+class ChannelStatusView(Struct, frozen=True):
+    """One channel as an administrator sees it: no token, no text."""
+
+    id: int
+    user_id: int
+    status: str
+    poller: str
+    last_ok_seconds_ago: float | None
+    last_inbound_at: str | None
+    window_left: int
+    window_closes_at: str | None
+    queued: int
+    health: Level
+    reason: str | None
+    since: str | None
+    advice: str
+    last_error: str
+
+
+class ChannelCounts(Struct, frozen=True):
+    """Channels that are not deleted. `reasons`: how many are ill by which cause."""
+
+    total: int
+    green: int
+    yellow: int
+    red: int
+    reasons: dict[str, int]
+
+
+class StoreView(Struct, frozen=True):
+    """Sizes in bytes."""
+
+    file_bytes: int
+    wal_bytes: int
+    last_commit_at: str | None
+    last_backup_at: str | None
+    commits: int
+    verbs: int
+    largest_group: int
+    cannot_write: str | None
+
+
+class HostView(Struct, frozen=True):
+    """One iLink host and its breaker."""
+
+    host: str
+    up: bool
+    down_since: str | None
+    failures: int
+
+
+class Totals(Struct, frozen=True):
+    users: int
+    channels: int
+    queued: int
+    open_codes: int
+
+
+class StatusView(Struct, frozen=True):
+    """The whole answer. `channels` is there when details were asked for, `after` when there are more of them."""
+
+    version: str
+    uptime_seconds: float
+    health: Level
+    tree: list[ActorView]
+    channel_counts: ChannelCounts
+    store: StoreView
+    ilink: list[HostView]
+    totals: Totals
+    channels: list[ChannelStatusView] | None = None
+    after: int | None = None
+
+
+class Status:
+    """Renders what the tree, the journal and the heartbeats say; it keeps nothing of its own."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        healths: Healths,
+        gates: Gates,
+        journal: Callable[[], JournalStatus],
+        tree: Callable[[], SupervisorStatus],
+        database: Path,
+        settings: DeliverySettings,
+        clock: Clock,
+    ) -> None:
+        self._pictures = pictures
+        self._healths = healths
+        self._settings = settings
+        self._gates = gates
+        self._journal = journal
+        self._tree = tree
+        self._database = database
+        self._clock = clock
+        self._started = clock.now()
+
+    def view(self, which: Which = Which.NONE, limit: int = LISTED, after: int = 0) -> StatusView:
+        """The present status; `which` channels are listed from the id after `after` on, at most `limit`."""
+        levels: Counter[Level] = Counter()
+        reasons: Counter[str] = Counter()
+        listed: list[ChannelStatusView] = []
+        more = False
+        for channel, health in self._healths.every():
+            levels[health.level] += 1
+            if health.cause is not None:
+                reasons[health.cause.value] += 1
+            if channel.id > after and _is_wanted(which, health.level):
+                if len(listed) < limit:
+                    listed.append(self._channel(channel, health))
+                else:
+                    more = True
+        store, hosts, tree = self.store(), self.hosts(), [_actor(child) for child in self._tree().children]
+        counts = ChannelCounts(levels.total(), levels[Level.GREEN], levels[Level.YELLOW], levels[Level.RED], reasons)
+        return StatusView(
+            version=__version__,
+            uptime_seconds=round(self._clock.now() - self._started, 1),
+            health=_worst(counts, store, hosts, tree),
+            tree=tree,
+            channel_counts=counts,
+            store=store,
+            ilink=hosts,
+            totals=self.totals(),
+            channels=listed if which is not Which.NONE else None,
+            after=listed[-1].id if more else None,
+        )
+
+    def store(self) -> StoreView:
+        journal = self._journal()
+        return StoreView(
+            file_bytes=_size(self._database),
+            wal_bytes=_size(self._database.with_name(self._database.name + "-wal")),
+            last_commit_at=_time(journal.last_commit_at),
+            last_backup_at=None,
+            commits=journal.commits,
+            verbs=journal.verbs,
+            largest_group=journal.largest_group,
+            cannot_write=journal.cannot_write,
+        )
+
+    def hosts(self) -> list[HostView]:
+        return [
+            HostView(gate.host, gate.down_since is None, _time(gate.down_since), gate.failures)
+            for gate in self._gates.status()
+        ]
+
+    def tree(self) -> SupervisorStatus:
+        return self._tree()
+
+    def totals(self) -> Totals:
+        return Totals(
+            users=self._pictures.directory.user_count(),
+            channels=sum(not channel.is_deleted for channel in self._pictures.directory.channels()),
+            queued=self._pictures.outboxes.waiting(),
+            open_codes=sum(not binding.state.is_end for binding in self._pictures.bindings.values()),
+        )
+
+    def not_ready(self) -> list[str]:
+        """What keeps the daemon from being ready, in words; nothing when it is."""
+        found = [
+            f"{child.name}: {child.state.value}"
+            for child in self._tree().children
+            if child.state is not ChildState.RUNNING
+        ]
+        cannot_write = self._journal().cannot_write
+        return found if cannot_write is None else [*found, f"journal: {cannot_write}"]
+
+    def _channel(self, channel: Channel, health: Health) -> ChannelStatusView:
+        heartbeat = self._healths.heartbeat(channel.id)
+        polled = heartbeat.polled_at
+        return ChannelStatusView(
+            id=channel.id,
+            user_id=channel.user_id,
+            status=channel.status.value,
+            poller=self._poller(channel.id),
+            last_ok_seconds_ago=None if polled is None else round(trio.current_time() - polled, 1),
+            last_inbound_at=_time(channel.last_inbound_at),
+            window_left=windows.left(channel.window, self._clock.now(), self._settings),
+            window_closes_at=_time(windows.closes_at(channel.window)),
+            queued=self._pictures.outboxes.depth(channel.id),
+            health=health.level,
+            reason=health.cause.value if health.cause is not None else None,
+            since=_time(health.since),
+            advice=health.advice,
+            last_error=heartbeat.last_error,
+        )
+
+    def _poller(self, channel_id: ChannelId) -> str:
+        child = self._healths.child(channel_id)
+        return child.state.value if child is not None else "none"
+
+
+def _is_wanted(which: Which, level: Level) -> bool:
+    return which is Which.ALL or which.value == level.value
+
+
+def _actor(child: ChildStatus) -> ActorView:
+    children: Counter[str] = Counter()
+    if child.children is not None:
+        children.update(grandchild.state.value for grandchild in child.children.children)
+    return ActorView(
+        name=child.name,
+        state=child.state.value,
+        restarts=child.restarts,
+        since=utc_text(child.since),
+        last_error=child.last_error,
+        last_error_at=_time(child.last_error_at),
+        mailbox_depth=child.mailbox.depth if child.mailbox is not None else None,
+        mailbox_peak=child.mailbox.peak if child.mailbox is not None else None,
+        children=dict(children),
+    )
+
+
+def _worst(counts: ChannelCounts, store: StoreView, hosts: list[HostView], tree: list[ActorView]) -> Level:
+    if counts.red or store.cannot_write is not None or any(actor.state != ChildState.RUNNING for actor in tree):
+        return Level.RED
+    return Level.YELLOW if counts.yellow or not all(host.up for host in hosts) else Level.GREEN
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _time(when: float | None) -> str | None:
+    return None if when is None else utc_text(when)
