@@ -14,7 +14,7 @@ from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
 from bottalk.ops import limits
 from bottalk.ops.logging import configure
-from supervisors import EscalatedError
+from supervisors import EscalatedError, StartFailed
 
 log = structlog.get_logger()
 
@@ -52,6 +52,9 @@ def run(config: Config, started: Callable[[Daemon], None]) -> int:
         trio.run(_live, config, started)
     except* EscalatedError as e:
         log.critical("daemon.failed", error=str(e.exceptions[0]), what_to_do="see the error above; start it again")
+        code = SOFTWARE
+    except* StartFailed as e:
+        log.critical("daemon.not_started", error=str(e.exceptions[0]), what_to_do="see the error above; start it again")
         code = SOFTWARE
     return code
 

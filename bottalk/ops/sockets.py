@@ -5,6 +5,10 @@ import socket
 from bottalk.errors import BotTalkError
 
 
+BACKLOG = 1024
+"""Connections that the kernel keeps until they are accepted; it caps the number by itself."""
+
+
 class AddressError(BotTalkError):
     """The address cannot be listened on; the text says why and what to do."""
 
@@ -16,6 +20,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        sock.listen(BACKLOG)  # from now on a second daemon finds the port taken; who comes early waits in the kernel
     except OSError as e:
         sock.close()
         raise AddressError(f"cannot listen on {host} port {port}: {e.strerror}; set HOST or PORT") from e
