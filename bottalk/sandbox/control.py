@@ -40,6 +40,7 @@ class SwitchOrder(msgspec.Struct, forbid_unknown_fields=True):
 def control(phone: Phone) -> Blueprint:
     """The blueprint for `/control`. Errors are 400, 404 or 409 with `{"error": text}`."""
     blueprint = Blueprint("control", __name__, url_prefix="/control")
+    blueprint.before_request(_read_whole)
     _add_errors(blueprint)
     _add_looking(blueprint, phone)
     _add_codes(blueprint, phone)
@@ -50,6 +51,11 @@ def control(phone: Phone) -> Blueprint:
 
 def reply(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, content_type="application/json")
+
+
+async def _read_whole() -> None:
+    """Read the body even where it says nothing: answered before, hypercorn could not reuse the connection."""
+    await request.get_data()
 
 
 async def _read(kind: type[Body]) -> Body:

@@ -97,9 +97,8 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
     connection = connect(tmp_path / "bottalk.db")
     try:
         connection.execute("CREATE TABLE t (x)")
-        with pytest.raises(sqlite3.OperationalError, match="nowhere"), transaction(connection):
-            for table in ("t", "nowhere"):
-                connection.execute(f"INSERT INTO {table} VALUES (1)")
+        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+            insert_into(connection, "t", "nowhere")
         assert not connection.in_transaction
         assert connection.execute("SELECT count(*) FROM t").fetchone()[0] == 0
     finally:
@@ -110,6 +109,12 @@ async def test_a_directory_that_is_not_there_is_told_in_words(tmp_path: Path) ->
     with pytest.raises(StoreError, match="cannot open the database"):
         async with open_database(tmp_path / "nowhere" / "bottalk.db", now=NOW):
             pass
+
+
+def insert_into(connection: sqlite3.Connection, *tables: str) -> None:
+    with transaction(connection):
+        for table in tables:
+            connection.execute(f"INSERT INTO {table} VALUES (1)")
 
 
 def write_one(connection: sqlite3.Connection) -> None:
