@@ -6,9 +6,7 @@ from contextlib import contextmanager
 import trio
 
 from bottalk.messages import Listener
-from bottalk.values import ChannelId, Outcome, Priority, Row, RowId
-
-_RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+from bottalk.values import ChannelId, Outcome, Row, RowId
 
 
 class Wakeup:
@@ -66,10 +64,6 @@ class Outbox:
 
     def get(self, row_id: RowId) -> Row | None:
         return self._rows.get(row_id)
-
-    def in_turn(self) -> list[Row]:
-        """The rows in the order of delivery: urgent before normal before low, first accepted first within each."""
-        return sorted(self._rows.values(), key=lambda row: _RANK[row.priority])
 
     def oldest(self) -> Row | None:
         return next(iter(self._rows.values()), None)

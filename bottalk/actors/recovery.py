@@ -11,7 +11,7 @@ import structlog
 from msgspec.structs import replace
 
 from bottalk.config import Config
-from bottalk.delivery import digest
+from bottalk.delivery import digest, queue
 from bottalk.delivery import window as windows
 from bottalk.store import channels as channel_rows
 from bottalk.store import pushes as push_rows
@@ -67,6 +67,6 @@ def _suspects(pictures: Pictures, config: Config, now: float) -> Iterator[tuple[
         outbox = pictures.outboxes.of(channel.id) if pictures.outboxes.depth(channel.id) else None
         if outbox is None or windows.state(channel.window, now, config.delivery) is not windows.State.OPEN:
             continue
-        batch = digest.compose(outbox.in_turn(), config.delivery, zone)
+        batch = digest.compose(queue.ready(outbox, now), config.delivery, zone)
         rows = [replace(row, attempts=row.attempts + 1, maybe_duplicate=True) for row in batch.rows]
         yield replace(channel, window=windows.uncertain(channel.window, now)), rows

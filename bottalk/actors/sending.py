@@ -8,7 +8,7 @@ import trio
 
 from bottalk.actors.line import AUTH_CONFIRM_S, Line
 from bottalk.actors.persist import persist
-from bottalk.delivery import digest, pacing, retry
+from bottalk.delivery import digest, pacing, queue, retry
 from bottalk.delivery.digest import Batch
 from bottalk.delivery.verdict import Verdict
 from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkTransportError
@@ -73,6 +73,7 @@ class Sender:
         """Wait until something may be sent now."""
         line = self._line
         while True:
+            await self._judge()
             wait = self._wait()
             if wait is not None and wait <= 0:
                 await line.gate.call()
@@ -81,9 +82,19 @@ class Sender:
                 if wait is not None and wait <= 0:
                     return
                 continue
-            # a wall time is looked at again each minute, so that a moved clock is noticed
-            with trio.move_on_after(inf if wait is None else min(wait, 60.0)):
+            with trio.move_on_after(self._nap(wait)):
                 await line.outbox.wakeup.wait()
+
+    async def _judge(self) -> None:
+        """Settle the rows that will never go: a row has one judge, its channel's actor while it runs."""
+        line = self._line
+        found = queue.over(line.outbox, line.outbox.in_hand, line.tools.clock.now())
+        if found:
+            ends = tuple(
+                Settlement(row.id, Outcome(RowStatus.FAILED, reason=why), attempts=row.attempts) for row, why in found
+            )
+            epoch = line.channel().window.epoch
+            await persist(line.tools.journal, Settle(line.channel_id, line.token, SendEvent.NOTHING, epoch, ends))
 
     def _wait(self) -> float | None:
         """Seconds until the next message may go, at most 0 for now; None while only news can bring it."""
@@ -92,19 +103,29 @@ class Sender:
             self._frozen = None
             return None
         now = line.tools.clock.now()
-        settings = line.tools.config.delivery
-        window = line.channel().window
-        due = pacing.earliest(window, self._waiting(now), now, settings)
+        waiting = queue.ready(line.outbox, now)
+        if not waiting and self._frozen is None:
+            return None
+        settings, window = line.tools.config.delivery, line.channel().window
+        oldest = min((queue.came_at(row) for row in waiting), default=now)
+        urgent = any(row.priority is Priority.URGENT for row in waiting)
+        due = pacing.earliest(window, pacing.Waiting(oldest, urgent), now, settings)
         if due is None:
             due = pacing.probe_at(window, now, settings)
         if due is None:
             return None
         return max(due - now, line.heartbeat.next_try_at - trio.current_time())
 
-    def _waiting(self, now: float) -> pacing.Waiting:
-        oldest = self._line.outbox.oldest()
-        urgent = any(row.priority is Priority.URGENT for row in self._line.outbox)
-        return pacing.Waiting(oldest_at=oldest.accepted_at if oldest else now, urgent=urgent)
+    def _nap(self, wait: float | None) -> float:
+        """Seconds to sleep at most: until a message may go, or a row's time comes or is over.
+
+        Wall times are looked at again each minute, so that a moved clock is noticed.
+        """
+        if len(self._line.outbox) == 0:
+            return inf
+        now = self._line.tools.clock.now()
+        change = queue.next_change(self._line.outbox, now)
+        return max(0.0, min(60.0, inf if wait is None else wait, inf if change is None else change - now))
 
     def _next_batch(self) -> _Frozen:
         """The frozen batch, unless one of its rows was settled meanwhile (then none of it can have arrived)."""
@@ -112,7 +133,8 @@ class Sender:
             self._frozen = None
         if self._frozen is None:
             tools = self._line.tools
-            self._frozen = _Frozen(digest.compose(self._line.outbox.in_turn(), tools.config.delivery, tools.zone))
+            rows = queue.ready(self._line.outbox, tools.clock.now())
+            self._frozen = _Frozen(digest.compose(rows, tools.config.delivery, tools.zone))
         return self._frozen
 
     async def _try(self, frozen: _Frozen) -> None:

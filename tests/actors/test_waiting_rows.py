@@ -1,0 +1,55 @@
+"""Delay, ttl and replace_key through the whole tree, in virtual time."""
+
+from pathlib import Path
+
+import trio
+
+from bottalk.values import Reason, RowStatus
+from tests.support.world import open_world
+
+
+async def test_a_delayed_push_waits_for_its_time(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        answer = await world.push(person, "一小时后", delay=3600)
+        assert answer.rows[0].outcome.status is RowStatus.QUEUED
+        await world.push(person, "马上")
+        await trio.sleep(3590)
+        assert world.texts(person) == ["马上"]
+        await trio.sleep(12)
+        assert world.texts(person) == ["马上", "一小时后"]
+
+
+async def test_a_push_past_its_ttl_is_told_as_expired(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        for n in range(10):
+            await world.push(person, f"第 {n} 条", wait=0)
+            await trio.sleep(400)
+        answer = await world.push(person, "只在十分钟内有用", ttl=600)
+        assert answer.rows[0].outcome.kept
+        await trio.sleep(605)
+        assert world.waiting(person) == 0
+        assert answer.push_id is not None
+        assert answer.readkey is not None
+        (told,) = await world.daemon.services.pushes.story(answer.push_id, answer.readkey)
+        assert (told.outcome.status, told.outcome.reason) == (RowStatus.FAILED, Reason.EXPIRED)
+        await world.write(person)
+        await trio.sleep(60)
+        assert len(world.texts(person)) == 10
+
+
+async def test_the_newest_of_a_key_is_the_one_that_arrives(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.bind()
+        await world.write(person)
+        for n in range(10):
+            await world.push(person, f"第 {n} 条", wait=0)
+            await trio.sleep(400)
+        for state in ("50%", "70%", "90%"):
+            await world.push(person, f"磁盘 {state}", replace_key="disk", wait=0)
+            await trio.sleep(1)
+        assert world.waiting(person) == 1
+        await world.write(person)
+        await world.until(lambda: world.waiting(person) == 0, within=5)
+        assert world.texts(person)[-1] == "磁盘 90%"

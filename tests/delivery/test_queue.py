@@ -1,0 +1,81 @@
+"""Rows while they wait: over, ready, next change."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottalk.delivery import queue
+from bottalk.values import ChannelId, Priority, PushId, Reason, Row, RowId
+
+T0 = 1_790_000_000.0
+
+
+def row(
+    number: int,
+    *,
+    priority: Priority = Priority.NORMAL,
+    not_before: float | None = None,
+    key: str | None = None,
+    expires: float = 1e6,
+) -> Row:
+    at = T0 + number
+    return Row(RowId(number), PushId(number), ChannelId(1), "x", "", at, T0 + expires, priority, not_before, key)
+
+
+def test_urgent_goes_before_normal_before_low_and_each_first_come_first_served() -> None:
+    rows = [
+        row(1, priority=Priority.LOW),
+        row(2),
+        row(3, priority=Priority.URGENT),
+        row(4),
+        row(5, priority=Priority.URGENT),
+    ]
+    assert [r.id for r in queue.ready(rows, T0 + 10)] == [3, 5, 2, 4, 1]
+
+
+def test_a_delayed_row_takes_its_place_when_its_time_comes() -> None:
+    rows = [row(1, not_before=T0 + 5.5), row(2), row(6)]
+    assert [r.id for r in queue.ready(rows, T0 + 5)] == [2, 6]
+    assert [r.id for r in queue.ready(rows, T0 + 10)] == [2, 1, 6]
+    assert queue.next_change(rows, T0 + 5) == T0 + 5.5
+
+
+def test_a_row_past_its_time_is_over_unless_it_was_tried() -> None:
+    rows = [row(1, expires=50), row(2, expires=70)]
+    assert queue.over(rows, (), T0 + 60) == [(rows[0], Reason.EXPIRED)]
+    assert queue.over(rows, {RowId(1)}, T0 + 60) == []
+    assert queue.next_change(rows, T0) == T0 + 50
+
+
+def test_a_newer_row_of_the_same_key_replaces_the_older_ones() -> None:
+    rows = [row(1, key="a"), row(2, key="b"), row(3, key="a"), row(4), row(5, key="a")]
+    assert queue.over(rows, (), T0 + 9) == [(rows[0], Reason.REPLACED), (rows[2], Reason.REPLACED)]
+    assert queue.over(rows, {RowId(1)}, T0 + 9) == [(rows[2], Reason.REPLACED)]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(list(Priority)),
+        st.none() | st.floats(-50, 50),
+        st.none() | st.sampled_from("ab"),
+        st.floats(-50, 50),
+    ),
+    max_size=20,
+)
+
+
+@given(ROWS, st.floats(-60, 60))
+def test_each_row_is_over_at_most_once_and_one_of_each_key_stays(
+    given_rows: list[tuple[Priority, float | None, str | None, float]], offset: float
+) -> None:
+    rows = [
+        row(n, priority=p, not_before=None if d is None else T0 + d, key=k, expires=e)
+        for n, (p, d, k, e) in enumerate(given_rows, 1)
+    ]
+    now = T0 + offset
+    over = [r.id for r, _ in queue.over(rows, (), now)]
+    assert len(over) == len(set(over))
+    rest = [r for r in rows if r.id not in over]
+    assert all(r.expires_at > now for r in rest)
+    keys = [r.replace_key for r in rest if r.replace_key is not None]
+    assert len(keys) == len(set(keys))
+    assert {r.id for r in queue.ready(rows, now)} == {r.id for r in rows if (r.not_before or 0) <= now}
