@@ -106,18 +106,22 @@ class Mailbox(Generic[M]):
             await self._arrival()
         return self._pop(self._letters)
 
-    async def take_all(self, limit: int | None = None) -> list[Letter[M]]:
+    async def take_all(self, limit: int | None = None, *, gather: bool = True) -> list[Letter[M]]:
         """All that has gathered, oldest first, at most `limit`; waits for the first one. A cancel takes nothing.
 
-        Having something it yields once before it takes, so that whoever is ready to send can join the group.
+        Having something it yields once before it takes, so that whoever is ready to send can join the group. Without
+        `gather` it takes at once what it has waited for: where letters come one by one, the yield is only lost time.
 
         Raises:
             Stopping: a stop was asked for and nothing is left.
         """
         while True:
+            has_waited = False
             while self._letters is None:
                 await self._arrival()
-            await trio.lowlevel.checkpoint()
+                has_waited = True
+            if gather or not has_waited:
+                await trio.lowlevel.checkpoint()
             if self._letters is not None:  # the last one may have been withdrawn just now
                 count = len(self._letters) if limit is None else min(limit, len(self._letters))
                 return [self._pop(self._letters) for _ in range(count)]

@@ -56,7 +56,11 @@ def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path)
 
 @pytest.mark.parametrize("s", [s for s in table() if s.rule.plain_env], ids=lambda s: s.name)
 def test_the_prefixed_name_counts_when_both_are_given(s: Setting) -> None:
-    samples = {"port": ("1001", "1002"), "tz": ("Europe/Berlin", "UTC")}
+    samples = {
+        "port": ("1001", "1002"),
+        "tz": ("Europe/Berlin", "UTC"),
+        "trusted_proxies": ("192.0.2.1", "10.0.0.0/8,::1"),
+    }
     plain, prefixed = samples.get(s.name, ("http://plain.test", "http://prefixed.test"))
     config = load(environ={s.rule.plain_env: plain})
     assert _text(value_of(config, s.name)) == plain
@@ -65,6 +69,9 @@ def test_the_prefixed_name_counts_when_both_are_given(s: Setting) -> None:
 
 
 def _text(value: object) -> str:
+    """As one writes it in the environment."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 
@@ -173,6 +180,8 @@ def test_a_choice_is_one_of_its_words(s: Setting) -> None:
         ("ilink.route_tag", "a\nb", "must be visible ASCII"),
         ("tz", "Mars/Olympus", "unknown zone 'Mars/Olympus'"),
         ("tz", "../../etc/passwd", "unknown zone"),
+        ("trusted_proxies", "10.0.0.1/8", "must be addresses or networks such as 10.0.0.0/8, not '10.0.0.1/8'"),
+        ("trusted_proxies", ["proxy"], "must be addresses or networks such as 10.0.0.0/8, not 'proxy'"),
     ],
 )
 def test_a_bad_value_is_told_with_what_to_write_instead(name: str, raw: object, problem: str) -> None:
@@ -190,6 +199,8 @@ def test_a_bad_value_is_told_with_what_to_write_instead(name: str, raw: object, 
         ("delivery.retry", [1, 2], (1.0, 2.0)),
         ("ilink.allowed_hosts", ".weixin.qq.com, 127.0.0.1", (".weixin.qq.com", "127.0.0.1")),
         ("ilink.route_tag", "", ""),
+        ("trusted_proxies", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+        ("trusted_proxies", [], ()),
         ("base_url", "", ""),
         ("base_url", "https://push.example.org/wechat", "https://push.example.org/wechat"),
         *[("demo", word, True) for word in (True, "1", "true", "Yes", "ON")],

@@ -1,4 +1,4 @@
-"""What the pages say is true: the READMEs' commands, tables and links, the architecture's paths, the systemd unit."""
+"""What the pages say is true: commands, tables, links and curl lines, the architecture's paths, the systemd unit."""
 
 import configparser
 import json
@@ -7,27 +7,38 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import trio
 
 from bottalk.cli import main
 from bottalk.cli.exits import CONFIG
-from bottalk.config import load, table
-from bottalk.daemon import BINDINGS_STOP_S, CHANNELS_STOP_S, HTTP_STOP_S, JOURNAL_STOP_S, Daemon, open_daemon
+from bottalk.config import Config, load, table
+from bottalk.daemon import (
+    BINDINGS_STOP_S,
+    CHANNELS_STOP_S,
+    HTTP_STOP_S,
+    JOURNAL_STOP_S,
+    REMINDERS_STOP_S,
+    Daemon,
+    open_daemon,
+)
 from bottalk.errors import ALL_FAILED, Refusal
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import Parameters
 from bottalk.sandbox.server import serve
-from bottalk.values import ChannelStatus
+from bottalk.values import ChannelStatus, Secret
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
-PAGES = (*READMES, "docs/architecture.md", "data/README.md")
+GUIDES = ("docs/api.md", "docs/api.en.md")
+PAGES = (*READMES, *GUIDES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
 UNIT = ROOT / "deploy" / "bottalk.service"
 
 
@@ -42,24 +53,42 @@ def blocks(name: str, kind: str) -> list[str]:
 
 def accepted_by_cli(words: list[str]) -> None:
     """Raises click.UsageError for a command, option or argument that `bottalk` does not know."""
-    command = main.commands[words[0]]
+    group: click.Group = main
+    while True:
+        command = group.commands[words[0]]
+        if not isinstance(command, click.Group):
+            break
+        group, words = command, words[1:]
     with command.make_context(words[0], words[1:]):
         pass
+
+
+def rows_of(name: str) -> list[list[str]]:
+    """The cells of every table row of the page."""
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page(name).splitlines() if line[:1] == "|"]
 
 
 # --- both languages say the same ---
 
 
+@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
 @pytest.mark.parametrize("shape", [r"^#+ ", r"^- ", r"^\|"], ids=["headings", "list items", "table rows"])
-def test_both_readmes_have_the_same_shape(shape: str) -> None:
-    first, second = ([m.group() for m in re.finditer(shape, page(name), flags=re.M)] for name in READMES)
+def test_both_languages_have_the_same_shape(pair: tuple[str, str], shape: str) -> None:
+    first, second = ([m.group() for m in re.finditer(shape, page(name), flags=re.M)] for name in pair)
     assert first == second
 
 
-def test_both_readmes_have_the_same_code_blocks() -> None:
-    first, second = (re.findall(r"^```.*?^```$", page(name), flags=re.M | re.S) for name in READMES)
+@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+def test_both_languages_have_the_same_code(pair: tuple[str, str]) -> None:
+    first, second = (re.findall(r"^```.*?^```$", page(name), flags=re.M | re.S) for name in pair)
     assert first == second
     assert len(first) > 5
+
+
+@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+def test_both_languages_have_the_same_first_column(pair: tuple[str, str]) -> None:
+    first, second = ([re.findall(r"`[^`]+`", row[0]) for row in rows_of(name)] for name in pair)
+    assert first == second
 
 
 # --- what is named exists ---
@@ -85,7 +114,7 @@ def test_the_table_of_make_targets_is_the_makefile(name: str) -> None:
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", page(name), flags=re.M)) <= targets
 
 
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", [*READMES, *GUIDES])
 def test_the_commands_that_start_things_are_accepted(name: str) -> None:
     known = {name for s in table() for name in (s.env, s.rule.plain_env)}
     lines = [line for block in blocks(name, "sh") for line in block.splitlines()]
@@ -104,19 +133,31 @@ def test_the_commands_that_start_things_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_the_table_of_answers_is_the_codes(name: str) -> None:
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page(name).splitlines() if line[:1] == "|"]
-    told = [row for row in rows if row[0].isdigit()]
+    told = [row for row in rows_of(name) if row[0].isdigit()]
     for refusal in Refusal:
         if refusal is not Refusal.BAD_INPUT:
-            assert [row for row in told if row[0] == str(refusal.code) and f"`{refusal.text}`" in row[1]], refusal
-            assert [row for row in told if row[0] == str(refusal.code) and row[3] == str(refusal.strict_status)], (
-                refusal
-            )
+            text = refusal.text.format(limit=Config().rate_limit)
+            rows = [row for row in told if row[0] == str(refusal.code) and f"`{text}`" in row[1]]
+            assert [row[3] for row in rows] == [str(refusal.strict_status)], refusal
     assert {int(row[0]) for row in told} == {0, ALL_FAILED[0], *(refusal.code for refusal in Refusal)}
     assert [row for row in told if row[0] == str(ALL_FAILED[0]) and f"`{ALL_FAILED[1]}`" in row[1]]
 
 
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_of_settings_has_their_defaults(name: str) -> None:
+    known = {env: s for s in table() for env in (s.rule.plain_env or s.env,)}
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows_of(name) if row[0].strip("`") in known}
+    assert len(told) > 10
+    for env, default in told.items():
+        value = known[env].default
+        assert default == ("" if value in (Secret(""), ()) else str(value)), env
+
+
 # --- the curl lines, run ---
+
+
+REMINDED = {title for name in (READMES[0], GUIDES[0]) for title in re.findall(r"'title=([^']+)' -d 'time=", page(name))}
+TOKEN = "what-MONITOR_TOKEN-is-set-to"
 
 
 class Shell:
@@ -126,20 +167,22 @@ class Shell:
         self._directory = directory
 
     async def run(self, script: str) -> str:
-        """What it printed. Raises subprocess.CalledProcessError."""
-        keep = "declare -p BASE QR KEY ID PUSH READ 2>/dev/null >variables || true\n"
-        whole = f"[ ! -e variables ] || . ./variables\n{script}\n{keep}"
+        """What it printed; every request was answered with HTTP 200. Raises subprocess.CalledProcessError."""
+        start = """curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }\n"""
+        start += "[ ! -e variables ] || . ./variables\n"
+        keep = "declare -p BASE QR KEY ID PUSH READ OTHER ROW REMINDER TOKEN 2>/dev/null >variables || true\n"
+        done = await self.command("bash", "-eu", "-c", f"{start}{script}\n{keep}")
+        statuses = re.findall(r"^HTTP (\d+)$", done.stderr.decode(), flags=re.M)
+        assert statuses
+        assert set(statuses) == {"200"}, script
+        return done.stdout.decode()
+
+    async def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._directory), "LC_ALL": "C.UTF-8"}
         with trio.fail_after(30):
-            done = await trio.run_process(
-                ["bash", "-eu", "-c", whole],
-                cwd=self._directory,
-                env=environ,
-                capture_stdout=True,
-                capture_stderr=True,
-                stdin=b"",
+            return await trio.run_process(
+                words, cwd=self._directory, env=environ, capture_stdout=True, capture_stderr=True, stdin=b""
             )
-        return done.stdout.decode()
 
     def json(self, file: str) -> Any:  # noqa: ANN401 - JSON
         return json.loads((self._directory / file).read_bytes())
@@ -162,18 +205,19 @@ async def test_the_curl_lines_do_what_they_say(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         upstream = await nursery.start(serve, sandbox)
         overrides = {"port": 0, "data_dir": str(tmp_path / "data"), "demo": True, "ilink.base_url": upstream}
-        quick = {"delivery.quota": 1000, "delivery.gap": 0}
-        async with open_daemon(load(environ={}, overrides=overrides | quick)) as daemon:
+        more = {"delivery.quota": 1000, "delivery.gap": 0, "monitor_token": TOKEN}
+        async with open_daemon(load(environ={}, overrides=overrides | more)) as daemon:
             user = sandbox.new_user()
             for block in blocks(READMES[0], "bash"):
                 script = block.replace("BASE=http://127.0.0.1:3000", f"BASE={daemon.url}")
                 check(script, await shell.run(script), shell)
                 await play_the_phone(script, shell, sandbox, user, daemon)
+            await follow_the_guide(shell, daemon, tmp_path / "data")
         nursery.cancel_scope.cancel()
-    texts = [message.text for message in sandbox.read(user)]
+    texts = [text for message in sandbox.read(user) if (text := message.text).split("\n")[0] not in REMINDED]
     assert "Backup done\n\nIt took 3 minutes." in texts
     assert "Hello\n\na & b + c 你好" in texts
-    assert len(texts) == 14, "every push of the page, each in its own words"
+    assert len(texts) == 15, "every push of the page, each in its own words; one idempotency key sends once"
 
 
 def check(script: str, printed: str, shell: Shell) -> None:
@@ -184,11 +228,18 @@ def check(script: str, printed: str, shell: Shell) -> None:
     elif "/push?" in script:
         assert json.loads(printed)["data"]["results"][0]["status"] == "success"
         assert shell.json("pushed.json")["message"] == "success"
-    elif "api/channels/qrcode" in script:
-        assert printed.count('"success":true') == script.count("curl") - 1
-        assert shell.json("qr.json")["success"] is True
+    elif "-b cookies.txt" in script and "until" not in script:
+        assert_managed(script, printed, shell)
     elif "until" not in script:
         assert printed.count('"code":0,"message":"success"') == script.count("curl ")
+
+
+def assert_managed(script: str, printed: str, shell: Shell) -> None:
+    """Every management route of the block said `success`, on the screen or in a file."""
+    files = re.findall(r"-o (\S+\.json)", script)
+    assert [name for name in files if shell.json(name)["success"] is not True] == []
+    asked = [line for line in script.splitlines() if line.startswith("curl ") and "/api/" in line and "-o " not in line]
+    assert printed.count('"success":true') == len(asked)
 
 
 async def play_the_phone(script: str, shell: Shell, sandbox: Sandbox, user: str, daemon: Daemon) -> None:
@@ -202,6 +253,33 @@ async def play_the_phone(script: str, shell: Shell, sandbox: Sandbox, user: str,
     elif "bind-status-public" in script:
         sandbox.write(user, "hi")
         await until(lambda: all(channel.status is ChannelStatus.ACTIVE for channel in channels()))
+
+
+async def follow_the_guide(shell: Shell, daemon: Daemon, data_dir: Path) -> None:
+    """`docs/api.md` from its first line on, by the one who has read the README; at last, it names every route."""
+    (account,) = daemon.pictures.directory.users()
+    for block in blocks(GUIDES[0], "bash"):
+        script = block.replace("BASE=http://127.0.0.1:3000", f"BASE={daemon.url}")
+        script = script.replace("KEY=0123456789abcdef0123456789abcdef", f"KEY={account.send_key.reveal()}")
+        if "/api/admin/users" in script:
+            await shell.command(sys.executable, "-m", "bottalk", "admin", "grant", "1", "--data-dir", str(data_dir))
+        printed = await shell.run(script)
+        if "/metrics" in script:
+            assert "\nbottalk_uptime_seconds " in printed
+            assert printed.endswith(f'ok{{"base_url":"http://localhost:{daemon.url.rpartition(":")[2]}"}}')
+        else:
+            assert '"success":false' not in printed
+            files = re.findall(r"-o (\S+\.json)", script)
+            assert [name for name in files if shell.json(name)["success"] is not True] == []
+    routes = json.loads(await shell.run('curl -s "$BASE/openapi.json"'))["paths"]
+    served = {
+        f"{method.upper()} {path.replace('{', ':').replace('}', '')}"
+        for path, methods in routes.items()
+        for method, told in methods.items()
+        if told["tags"] != ["push"] and path != "/docs"
+    }
+    for name in GUIDES:
+        assert set(re.findall(r"`((?:GET|POST|PATCH|DELETE) /[^` ]*)`", page(name))) == served
 
 
 # --- the systemd unit ---
@@ -226,15 +304,34 @@ def test_the_unit_starts_what_it_tells_to_install() -> None:
     assert load(environ=dict([service["Environment"].split("=")])).data_dir == f"%S/{service['StateDirectory']}"
 
 
+STOPS = {
+    "http": HTTP_STOP_S,
+    "housekeeper": 0.0,
+    "reminders": REMINDERS_STOP_S,
+    "bindings": BINDINGS_STOP_S,
+    "channels": CHANNELS_STOP_S,
+    "ratelimit": 0.0,
+    "journal": JOURNAL_STOP_S,
+}
+"""Seconds each step of a stop may take, in its order."""
+
+
 def test_the_unit_gives_a_stop_its_time_and_a_wrong_setting_no_restart() -> None:
     service = unit()["Service"]
-    steps = (HTTP_STOP_S, BINDINGS_STOP_S, CHANNELS_STOP_S, JOURNAL_STOP_S)
-    assert sum(steps) < float(service["TimeoutStopSec"])
-    assert f"at most {sum(steps):g} s" in UNIT.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?:http|bindings|channels|journal) \|.*\| ([\d.]+) s \|$", page("docs/architecture.md"), re.M)
-    assert tuple(map(float, rows)) == steps
-    assert f"{sum(steps):g} s in all" in page("docs/architecture.md")
+    assert sum(STOPS.values()) < float(service["TimeoutStopSec"])
+    assert f"at most {sum(STOPS.values()):g} s" in UNIT.read_text(encoding="utf-8")
     assert service["RestartPreventExitStatus"] == str(CONFIG)
+
+
+async def test_the_table_of_stops_is_the_tree(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| (\w+) \|.*\| ([\d.]+) s \|$", page("docs/architecture.md"), re.M)
+    assert [(name, float(seconds)) for name, seconds in rows] == list(STOPS.items())
+    assert f"{sum(STOPS.values()):g} s in all" in page("docs/architecture.md")
+    async with open_daemon(load(environ={}, overrides={"port": 0, "data_dir": str(tmp_path)})) as daemon:
+        started = [child.name for child in daemon.root.status().children]
+    assert started == list(reversed(STOPS))
+    tree = re.findall(r"^[├└]─ (\w+)", page("docs/architecture.md"), re.M)
+    assert tree == started
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

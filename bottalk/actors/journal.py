@@ -84,8 +84,10 @@ class Journal:
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         """Write what arrives until a stop is asked and nothing is left."""
         task_status.started()
+        is_crowded = False
         while True:
-            letters = await self.mailbox.take_all(GROUP)
+            letters = await self.mailbox.take_all(GROUP, gather=is_crowded)
+            is_crowded = len(letters) > 1
             # a cancel waits for the commit's end (the runner's rule), and then what was committed must be told
             with trio.CancelScope(shield=True):
                 await self._write(letters)

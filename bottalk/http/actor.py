@@ -7,6 +7,7 @@ import structlog
 import trio
 from hypercorn.typing import ASGIFramework
 
+from bottalk.http.direct import Direct
 from bottalk.http.server import ServerSettings, serve
 from supervisors import Child
 
@@ -14,8 +15,11 @@ log = structlog.get_logger()
 
 
 class Web:
-    def __init__(self, app: ASGIFramework, sockets: Sequence[socket.socket]) -> None:
+    """`direct` answers the push routes inside the connections' own tasks, before `app`."""
+
+    def __init__(self, app: ASGIFramework, direct: Direct, sockets: Sequence[socket.socket]) -> None:
         self._app = app
+        self._direct = direct
         self._sockets = sockets
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
@@ -25,6 +29,7 @@ class Web:
             ServerSettings(),
             stopping=child.stopping,
             on_bad_connection=_bad_connection,
+            direct=self._direct,
             task_status=task_status,
         )
 

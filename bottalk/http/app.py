@@ -22,6 +22,7 @@ from bottalk.http import (
     description,
     logs,
     old,
+    operator,
     push_answers,
     pushes,
     reminders,
@@ -54,9 +55,15 @@ class _NoSessions(SessionInterface):
         return None
 
 
-def create_app(services: Services, config: Config, session_secret: Secret) -> QuartTrio:
+class App(QuartTrio):
+    """`door` answers the push routes."""
+
+    door: PushDoor
+
+
+def create_app(services: Services, config: Config, session_secret: Secret) -> App:
     """The app. It starts no work of its own: what must happen runs in the tree."""
-    app = QuartTrio("bottalk.http", static_folder=None)
+    app = App("bottalk.http", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.session_interface = _NoSessions()  # type: ignore[assignment]  # Quart's annotation is narrower than its use
@@ -68,7 +75,8 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Qu
     _handle_errors(app)
     app.after_request(_open_to_other_origins)
     # Quart's own way to wrap an app
-    app.asgi_app = PushDoor(app.asgi_app, services.pushes, addresses, config.max_body)  # type: ignore[method-assign]
+    app.door = PushDoor(app.asgi_app, services.pushes, addresses, config.max_body)
+    app.asgi_app = app.door  # type: ignore[method-assign]
     return app
 
 
@@ -85,6 +93,7 @@ def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
         *status.endpoints(services.status, config),
         *admin.endpoints(services),
         *old.endpoints(services, binding),
+        *operator.endpoints(services.users),
     )
     return (*found, *description.endpoints((*pushes.described(), *found), config.public_url))
 
@@ -135,8 +144,8 @@ def _handle_errors(app: QuartTrio) -> None:
 
 
 def _route() -> str:
-    """The route's rule, never the path: paths hold SendKeys."""
-    return request.url_rule.rule if request.url_rule is not None else "-"
+    """The route as declared, never the path: paths hold SendKeys."""
+    return request.endpoint or "-"
 
 
 def _is_management() -> bool:

@@ -20,6 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from bottalk.http.direct import Direct
 from bottalk.http.protocol import HttpProtocol, RequestTasks
 
 MAX_RECEIVE = 16 * 1024
@@ -40,6 +41,7 @@ class Shared:
     read_timeout: float
     write_timeout: float
     on_error: Callable[[BaseException], None]
+    direct: Direct | None = None
     open: "set[Connection]" = field(default_factory=set)
 
 
@@ -85,6 +87,7 @@ class Connection:
                     server,
                     self._on_event,
                 )
+                self._protocol.direct = self._shared.direct
                 await self._read()
         finally:
             self._shared.open.discard(self)

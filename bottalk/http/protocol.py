@@ -23,11 +23,15 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, H11SendableEvent, Scope
 
+from bottalk.http.direct import Direct, DirectStream, path_of
+
 
 class HttpProtocol(H11Protocol):
     """HTTP/1.1 and nothing else, with the head and the body of an answer in one send."""
 
     connection: h11.Connection
+    direct: Direct | None = None
+    """Answers some routes in this connection's task; None: the app has them all."""
     _held = b""
 
     def has_part_of_a_head(self) -> bool:
@@ -72,6 +76,11 @@ class HttpProtocol(H11Protocol):
             return
         if not request.target.startswith(b"/") and not _is_url(request.target.decode("ascii")):
             await self._refuse(400)
+            return
+        route = self.direct.route(path_of(request)) if self.direct is not None else None
+        if self.direct is not None and route is not None:
+            # hypercorn's annotation names its own two kinds of stream; it only calls `handle`
+            self.stream = DirectStream(self.direct, route, request, self.client, self.stream_send)  # type: ignore[assignment]
             return
         self.stream = HTTPStream(
             self.app,

@@ -21,6 +21,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState, LifespanState
 
 from bottalk.http.connection import Connection, Shared
+from bottalk.http.direct import Direct
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ async def serve(
     *,
     stopping: trio.Event,
     on_bad_connection: Callable[[BaseException], None],
+    direct: Direct | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on bound stream sockets until `stopping` is set, then close down in order and return.
@@ -56,6 +58,8 @@ async def serve(
     Calls `started()` once every socket is accepting. The sockets stay open and the caller's: the server works on
     duplicates and closes those (it switches the sockets to non-blocking, which duplicates share). `scope["server"]` is
     None for a request that came through a Unix socket, and `scope["client"]` too.
+
+    `direct` answers its routes inside the connections' own tasks, before the app.
 
     When `stopping` is set: nothing more is accepted, idle connections are closed at once, requests under way may finish
     within `graceful_timeout` (their answers say `Connection: close`), and what is left is cancelled.
@@ -83,6 +87,7 @@ async def serve(
             read_timeout=settings.read_timeout,
             write_timeout=settings.write_timeout,
             on_error=on_bad_connection,
+            direct=direct,
         )
         async with trio.open_nursery() as connections:
             await _accept_until(stopping, sockets, settings, partial(_serve_one, shared), connections, task_status)

@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
+from bottalk.http.direct import Direct
 from bottalk.http.server import ServerSettings, serve
 
 
@@ -116,6 +117,7 @@ async def serving(
     app: ASGIFramework,
     settings: ServerSettings | None = None,
     sockets: Sequence[socket.socket] | None = None,
+    direct: Direct | None = None,
 ) -> AsyncIterator[Served]:
     """Run `serve` for `app`; it is stopped and waited for at the end. The first socket is the one `connect` uses."""
     with ExitStack() as stack:
@@ -130,6 +132,7 @@ async def serving(
                 settings or ServerSettings(),
                 stopping=served.stopping,
                 on_bad_connection=served.faults.append,
+                direct=direct,
                 task_status=task_status,
             )
             served.ended.set()
