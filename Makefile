@@ -14,13 +14,16 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock --editable '.[dev]'
 	@touch $@
 
+$(VENV)/clients/.ready: tests/clients/package-lock.json tests/clients/install.py $(VENV)/.ready
+	$(BIN)/python -m tests.clients.install
+
 demo: $(VENV)/.ready ## sandbox and daemon on free ports: bind, activate, push, see it arrive (ARGS=--once ends after that)
 	$(BIN)/bottalk demo $(ARGS)
 
 run: $(VENV)/.ready ## the daemon against the real iLink, settings from config/bottalk.toml and the environment
 	$(BIN)/bottalk serve --config config/bottalk.toml $(ARGS)
 
-test: $(VENV)/.ready ## the whole suite
+test: $(VENV)/.ready $(VENV)/clients/.ready ## the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.ready ## ruff and mypy --strict
