@@ -66,9 +66,7 @@ class DeliverySettings:
     safe_characters: int = setting(2000, "characters that fit one message safely", low=100, high=4000)
     safe_bytes: int = setting(8000, "UTF-8 bytes that fit one message safely", low=400, high=16000)
     queue: int = setting(500, "waiting rows per channel", low=1, high=100000)
-    keep: float = setting(
-        604800.0, "seconds a waiting row is kept before it expires", low=60, high=2592000
-    )
+    keep: float = setting(604800.0, "seconds a waiting row is kept before it expires", low=60, high=2592000)
     retry: tuple[float, ...] = setting(
         (1.0, 2.0, 5.0, 15.0, 60.0, 300.0),
         "seconds before each try after a transport error; the last repeats",

@@ -4,7 +4,6 @@ import socket
 
 from bottalk.errors import BotTalkError
 
-
 BACKLOG = 1024
 """Connections that the kernel keeps until they are accepted; it caps the number by itself."""
 
