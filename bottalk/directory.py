@@ -69,6 +69,10 @@ class Directory:
 
     # --- for the journal ---
 
+    def channel_count(self) -> int:
+        """Deleted ones too."""
+        return len(self._channels)
+
     def user_count(self) -> int:
         return len(self._users)
 

@@ -1,12 +1,13 @@
 """How well a channel is: one table from cause to level, words and what to do, for API, pages, metrics and CLI. Pure."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
-from bottalk.values import Channel, ChannelStatus, Closed
+from bottalk.values import Channel, ChannelId, ChannelStatus, Closed
 
 POLL_OVERDUE_S = 120.0
 """Seconds without a finished poll after which a channel is red: three polls of 35 s."""
@@ -61,7 +62,8 @@ class Signs(Struct, frozen=True, gc=False):
     """Since the last finished poll, or since the actor started when there was none; None when it does not run."""
     retrying_since: float | None = None
     host_down_since: float | None = None
-    waiting: int = 0
+    waiting_since: float | None = None
+    """When the oldest row that waits was accepted."""
 
 
 class Health(Struct, frozen=True, gc=False):
@@ -86,12 +88,27 @@ def judge(channel: Channel, signs: Signs, now: float, settings: DeliverySettings
     return Health(level, cause, since, advice)
 
 
+def suspects(channels: Iterable[Channel]) -> list[ChannelId]:
+    """The channels whose committed state may make them anything but green. Whoever is not among them, has nothing
+    waiting and shows no sign of `Signs`, is green: a loop without calls, so that ten thousand can be looked at each
+    second."""
+    active, half_dead, suspicious = ChannelStatus.ACTIVE, Closed.SESSION, SUSPECT_UNCONFIRMED
+    return [
+        channel.id
+        for channel in channels
+        if channel.status is not active
+        or (window := channel.window).penalty_until is not None
+        or window.closed is half_dead
+        or window.unconfirmed >= suspicious
+    ]
+
+
 def _cause(channel: Channel, signs: Signs, now: float, settings: DeliverySettings) -> tuple[Cause, float | None] | None:
     window = channel.window
     if channel.is_dead and channel.inactive_reason is not None:
-        return Cause(channel.inactive_reason.value), None
+        return Cause(channel.inactive_reason.value), channel.inactive_at
     if window.closed is Closed.SESSION:
-        return Cause.HALF_DEAD, window.probed_at
+        return Cause.HALF_DEAD, window.closed_at
     if signs.is_parked:
         return Cause.PARKED, signs.parked_since
     if signs.seconds_since_poll is not None and signs.seconds_since_poll >= POLL_OVERDUE_S:
@@ -104,8 +121,8 @@ def _cause(channel: Channel, signs: Signs, now: float, settings: DeliverySetting
         return Cause.RETRYING, signs.retrying_since
     if window.unconfirmed >= SUSPECT_UNCONFIRMED:
         return Cause.SILENT_DROP_SUSPECTED, window.last_send_at
-    if signs.waiting and windows.state(window, now, settings) is not windows.State.OPEN:
-        return Cause.WAITING_FOR_REPLY, window.probed_at or channel.bound_at
+    if signs.waiting_since is not None and windows.state(window, now, settings) is not windows.State.OPEN:
+        return Cause.WAITING_FOR_REPLY, signs.waiting_since
     if channel.status is ChannelStatus.PENDING:
         return Cause.PENDING, channel.bound_at
     return None

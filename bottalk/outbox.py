@@ -138,6 +138,16 @@ class Outboxes:
         outbox = self._of.get(channel_id)
         return 0 if outbox is None else len(outbox)
 
+    def waiting_since(self, channel_id: ChannelId) -> float | None:
+        """When the channel's oldest row that waits was accepted, wall time; None when none does."""
+        outbox = self._of.get(channel_id)
+        oldest = None if outbox is None else outbox.oldest()
+        return None if oldest is None else oldest.accepted_at
+
+    def depths(self) -> dict[ChannelId, int]:
+        """How many rows wait, for each channel that has any."""
+        return {channel_id: len(outbox._rows) for channel_id, outbox in self._of.items() if outbox._rows}
+
     def waiting(self) -> int:
         """Rows waiting in all."""
         return sum(len(outbox) for outbox in self._of.values())

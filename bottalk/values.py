@@ -118,6 +118,8 @@ class Window(Struct, frozen=True, gc=False):
     opened_at: float | None = None
     spent: int = 0
     closed: Closed | None = None
+    closed_at: float | None = None
+    """When iLink closed it; None while `closed` is."""
     worked_age: float = 0.0
     last_send_at: float | None = None
     penalty_step: int = 0
@@ -160,6 +162,8 @@ class Channel(Struct, frozen=True):
     is_default: bool = False
     can_login: bool = False
     inactive_reason: InactiveReason | None = None
+    inactive_at: float | None = None
+    """When it became `inactive`; None while it is not."""
     context_token: Secret | None = None
     cursor: str = ""
     activated_at: float | None = None

@@ -288,8 +288,9 @@ class Keeper:
 
     # ---- for those who watch
 
-    def status(self) -> ChildStatus:
-        spec = self.spec
+    def status(self, *, deep: bool = True) -> ChildStatus:
+        """`deep`: with its own children, if it is a supervisor; else they are only counted."""
+        spec, branch = self.spec, self.spec.supervisor
         return ChildStatus(
             name=spec.name,
             state=self.state,
@@ -298,7 +299,8 @@ class Keeper:
             last_error_at=self._last_error_at,
             since=self._since,
             mailbox=None if spec.mailbox is None else spec.mailbox.status(),
-            children=None if spec.supervisor is None else spec.supervisor.status(),
+            children=branch.status() if branch is not None and deep else None,
+            counts=None if branch is None else branch.counts(),
         )
 
     def _enter(self, state: ChildState) -> None:

@@ -1,5 +1,6 @@
 """What a tree says of itself: frozen values, and the events by which it tells what happens. Nothing here acts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -38,7 +39,8 @@ class MailboxStatus:
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
     """One child. `since` (wall time) is when it entered `state`; `restarts` counts those of its policy since it was
-    last started by hand; `last_error` outlives restarts."""
+    last started by hand; `last_error` outlives restarts. Of a child that is a supervisor, `counts` says how many of
+    its children are in which state, and `children` which ones those are, unless the status was asked for without."""
 
     name: str
     state: ChildState
@@ -48,6 +50,7 @@ class ChildStatus:
     since: float
     mailbox: "MailboxStatus | None"
     children: "SupervisorStatus | None"
+    counts: Mapping[ChildState, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class SupervisorStatus:
 class HasStatus(Protocol):
     """What a child that is itself a supervisor shows of its own children."""
 
-    def status(self) -> SupervisorStatus: ...
+    def status(self, *, deep: bool = True) -> SupervisorStatus: ...
+    def counts(self) -> Mapping[ChildState, int]: ...
 
 
 class EventKind(StrEnum):

@@ -31,14 +31,15 @@ class ChannelActor:
         self._channel_id = channel_id
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
+        # at once: whatever fails from here on is a crash, restarted by policy and visible, never a channel forgotten
+        task_status.started()
         channel = self._tools.directory.channel(self._channel_id)
         if channel is None or not channel.is_live:
-            task_status.started()
             return
         line = Line(self._tools, channel)
         line.heartbeat.started_at = trio.current_time()
         try:
-            await self._live(line, child, task_status)
+            await self._live(line, child)
         except* SessionEnded:
             log.info("channel.ended", channel=self._channel_id)
         finally:
@@ -46,13 +47,12 @@ class ChannelActor:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
                 await line.bot.aclose()
 
-    async def _live(self, line: Line, child: Child, task_status: trio.TaskStatus[None]) -> None:
+    async def _live(self, line: Line, child: Child) -> None:
         poller, sender = Poller(line), Sender(line)
         async with trio.open_nursery() as both:
             polling = trio.CancelScope()
             both.start_soon(self._poll, poller, polling)
             both.start_soon(sender.run)
-            task_status.started()
             await child.stopping.wait()
             sender.stop()
             polling.deadline = trio.current_time() + (LAST_ANSWER_S if line.bot.poll_answer_begun else 0.0)

@@ -95,13 +95,19 @@ class Gates:
         self._settings = settings
         self._clock = clock
         self._of: dict[str, Gate] = {}
+        self._by_url: dict[str, Gate] = {}
 
     def of(self, base_url: str) -> Gate:
-        host = urlsplit(base_url or self._settings.base_url).netloc
-        gate = self._of.get(host)
+        gate = self._by_url.get(base_url)
         if gate is None:
-            gate = self._of[host] = Gate(host, self._settings, self._clock)
+            host = urlsplit(base_url or self._settings.base_url).netloc
+            if host not in self._of:
+                self._of[host] = Gate(host, self._settings, self._clock)
+            gate = self._by_url[base_url] = self._of[host]
         return gate
+
+    def is_any_down(self) -> bool:
+        return any(gate.is_down for gate in self._of.values())
 
     def status(self) -> tuple[GateStatus, ...]:
         return tuple(gate.status() for gate in self._of.values())

@@ -45,3 +45,16 @@ class Heartbeats:
         if heartbeat is None:
             heartbeat = self._of[channel_id] = Heartbeat()
         return heartbeat
+
+    def suspects(self, now: float, overdue: float) -> list[ChannelId]:
+        """The channels whose sends are being retried, or whose `seconds_since_poll` are `overdue` or more: a loop
+        without calls, so that ten thousand can be looked at each second."""
+        return [
+            channel_id
+            for channel_id, beat in self._of.items()
+            if beat.retrying_since is not None
+            or (
+                beat.started_at is not None
+                and now - (beat.started_at if beat.polled_at is None else beat.polled_at) >= overdue
+            )
+        ]

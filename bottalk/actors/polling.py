@@ -55,6 +55,7 @@ class Poller:
                 await self._finished(updates)
             else:
                 line.gate.failed()
+                line.heartbeat.last_error = "getupdates: no answer in time"
             # after an outage all channels come back, those whose poll only timed out too: in line, not in one herd
             if line.gate.is_down or not updates.answered:
                 await line.gate.start()

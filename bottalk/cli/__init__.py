@@ -3,6 +3,7 @@
 import click
 
 from bottalk import __version__
+from bottalk.cli.admin import admin
 from bottalk.cli.demo import demo
 from bottalk.cli.sandbox import sandbox
 from bottalk.cli.serve import serve
@@ -17,5 +18,5 @@ def main() -> None:
     """
 
 
-for command in (serve, demo, sandbox):
+for command in (serve, admin, demo, sandbox):
     main.add_command(command)

@@ -1,9 +1,12 @@
-"""The first page: bind a WeChat by one scan, get the SendKey and a ready `curl` line."""
+"""The first page: bind a WeChat by one scan, get the SendKey and a ready `curl` line. And `/docs`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from quart import Blueprint, Response, abort, render_template, request
 
+from bottalk.console import docs
 from bottalk.console.assets import load
 
 _HERE = Path(__file__).parent
@@ -26,17 +29,33 @@ ASK_AGAIN = "no-cache"
 """May be kept, but not used without asking: a new version of the daemon is seen at once."""
 
 
-def blueprint() -> Blueprint:
-    """`GET /` and `GET /console/static/<stamp>/<name>`. Raises OSError when the package's files cannot be read."""
+def blueprint(description: Callable[[], Mapping[str, Any]]) -> Blueprint:
+    """`GET /`, `GET /docs` (which shows the OpenAPI document `description`) and `GET /console/static/<stamp>/<name>`.
+
+    Raises OSError when the package's files cannot be read.
+    """
     pages = Blueprint("console", __name__, template_folder="templates")
     assets = load(_HERE / "static")
 
-    @pages.get("/")
-    async def first_page() -> Response:
-        html = await render_template("first_page.html", stamp=assets.stamp)
-        response = Response(html, content_type="text/html; charset=utf-8")
+    described: dict[str, str] = {}
+    """The page of the description, once it was asked for, by the way from it to the root."""
+
+    def html(text: str) -> Response:
+        response = Response(text, content_type="text/html; charset=utf-8")
         response.headers["Cache-Control"] = ASK_AGAIN
         return response
+
+    @pages.get("/")
+    async def first_page() -> Response:
+        return html(await render_template("first_page.html", stamp=assets.stamp))
+
+    @pages.get("/docs")
+    async def docs_page() -> Response:
+        root = "../" if request.path.endswith("/") else ""
+        if root not in described:
+            page = docs.page(description())
+            described[root] = await render_template("docs.html", stamp=assets.stamp, page=page, root=root)
+        return html(described[root])
 
     @pages.get("/console/static/<stamp>/<name>")
     async def static_file(stamp: str, name: str) -> Response:

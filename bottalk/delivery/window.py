@@ -75,6 +75,7 @@ def opened(window: Window, now: float) -> Window:
         opened_at=now,
         spent=0,
         closed=None,
+        closed_at=None,
         penalty_until=None,
         probed_at=None,
         unconfirmed=0,
@@ -86,7 +87,13 @@ def accepted(window: Window, now: float, *, confirmed: bool, settings: DeliveryS
     was_closed = closed_by(window, now, settings) is not None
     if was_closed:
         window = replace(
-            window, epoch=window.epoch + 1, opened_at=now - PROBE_AGE, spent=0, closed=None, probed_at=None
+            window,
+            epoch=window.epoch + 1,
+            opened_at=now - PROBE_AGE,
+            spent=0,
+            closed=None,
+            closed_at=None,
+            probed_at=None,
         )
     worked = window.worked_age if was_closed else max(window.worked_age, age(window, now))
     return replace(
@@ -116,21 +123,19 @@ def refused(window: Window, now: float, *, began_epoch: int, settings: DeliveryS
     if window.epoch == 0:
         return replace(window, last_send_at=now)
     if window.closed is not None or window.spent >= settings.quota:
-        return replace(window, closed=window.closed or Closed.QUOTA, probed_at=now, last_send_at=now)
+        return replace(_closed(window, window.closed or Closed.QUOTA, now), last_send_at=now)
     old = age(window, now)
     if old >= window.life or (old >= AGE_FLOOR and old > window.worked_age):
         # a refusal past the configured life was to be expected: it teaches nothing about younger ages
         life = window.life if old >= settings.life else min(window.life, max(AGE_FLOOR, window.worked_age))
-        return replace(window, closed=Closed.AGE, life=life, probed_at=now, last_send_at=now)
+        return replace(_closed(window, Closed.AGE, now), life=life, last_send_at=now)
     return _burst(window, now, settings)
 
 
 def _burst(window: Window, now: float, settings: DeliverySettings) -> Window:
     """The whole channel rests, longer each time; after the last rest that did not help it closes."""
     if window.penalty_step >= len(settings.penalty):
-        return replace(
-            window, closed=Closed.REJECTED, penalty_step=0, penalty_until=None, probed_at=now, last_send_at=now
-        )
+        return replace(_closed(window, Closed.REJECTED, now), penalty_step=0, penalty_until=None, last_send_at=now)
     return replace(
         window,
         penalty_step=window.penalty_step + 1,
@@ -141,4 +146,10 @@ def _burst(window: Window, now: float, settings: DeliverySettings) -> Window:
 
 def session_closed(window: Window, now: float) -> Window:
     """Half-dead: iLink lets the bot receive, but not send, until its user writes again."""
-    return replace(window, closed=Closed.SESSION, probed_at=now)
+    return _closed(window, Closed.SESSION, now)
+
+
+def _closed(window: Window, why: Closed, now: float) -> Window:
+    """iLink refused a send; of several refusals for the same reason the first closed it."""
+    since = window.closed_at if window.closed is why else now
+    return replace(window, closed=why, closed_at=since, probed_at=now)

@@ -17,31 +17,32 @@ FORGOTTEN = Secret("")
 
 
 class NewAccount(Struct, frozen=True):
-    email: str = ""
-    invite: str = ""
+    """A new account without a WeChat, which is bound later."""
+
+    email: Annotated[str, Meta(description="Required. Trimmed, and in lower case.")] = ""
+    invite: Annotated[str, Meta(description="The word that newcomers must give where registration asks for one.")] = ""
 
 
 class Login(Struct, frozen=True):
-    send_key: str = ""
+    send_key: Annotated[str, Meta(description="Required.")] = ""
 
 
 class Logout(Struct, frozen=True):
-    """`everywhere`: end all sessions of the account."""
-
-    everywhere: bool = False
+    everywhere: Annotated[bool, Meta(description="1 ends all sessions of the account.")] = False
 
 
 class AccountChange(Struct, frozen=True):
-    """`strict`: the outcome of a push as HTTP status too, unless the push says otherwise."""
+    """At least one of them."""
 
-    strict: Literal[0, 1] | None = None
+    strict: Annotated[
+        Literal[0, 1] | None,
+        Meta(description="1: the outcome of a push as HTTP status too, unless the push says otherwise."),
+    ] = None
     nickname: Annotated[str, Meta(max_length=20)] | None = None
 
 
 class Confirm(Struct, frozen=True):
-    """`confirm`: the own SendKey."""
-
-    confirm: str = ""
+    confirm: Annotated[str, Meta(description="Required: the own SendKey.")] = ""
 
 
 class Registered(Struct, frozen=True):
@@ -68,6 +69,16 @@ class Me(Struct, frozen=True):
 
 class Key(Struct, frozen=True):
     send_key: str
+
+
+class ExportBody(Struct, frozen=True):
+    """All that is kept of an account. Deleted channels are in it too; rows of the log are newest first."""
+
+    exported_at: str
+    account: Mapping[str, Any]
+    channels: list[Mapping[str, Any]]
+    reminders: list[Mapping[str, Any]]
+    logs: list[Mapping[str, Any]]
 
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -98,7 +109,7 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
         return _with_session(LoggedIn(user.id, user.email, user.send_key.reveal(), count), opened[0])
 
     async def logout(call: Call[Logout]) -> Answer:
-        if call.visitor is not None:
+        if call.visitor is not None:  # Access.SESSION: it never is
             await accounts.log_out(call.visitor.session, everywhere=call.form.everywhere)
         done = answers.encoded(Done())
         return Answer(done.body, session=FORGOTTEN)
@@ -143,6 +154,7 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
                 Reply(429, "too many new accounts from this address", Failed, Failed("注册过于频繁，请稍后再试")),
             ),
             tag="account",
+            example={"email": "me@example.org"},
         ),
         Endpoint(
             "POST",
@@ -150,22 +162,41 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
             "Log in with a SendKey",
             login,
             Login,
-            (Reply(200, "logged in", Ok[LoggedIn], Ok(LoggedIn(1, None, KEY, 1))), refused),
+            (
+                Reply(200, "logged in", Ok[LoggedIn], Ok(LoggedIn(1, None, KEY, 1))),
+                Reply(200, "refused, in words to show", Failed, Failed(BAD_KEY)),
+            ),
             tag="account",
+            example={"send_key": KEY},
         ),
         Endpoint(
-            "POST", "/api/auth/logout", "Log out", logout, Logout, (Reply(200, "done", Done, Done()),), tag="account"
+            "POST",
+            "/api/auth/logout",
+            "Log out",
+            logout,
+            Logout,
+            (Reply(200, "done", Done, Done()),),
+            access=Access.SESSION,
+            tag="account",
         ),
         own("GET", "/api/auth/me", "The own account", me, NoForm, Reply(200, "the account", Ok[Me], ME)),
         own("PATCH", "/api/auth/me", "Change it", change, AccountChange, Reply(200, "the account", Ok[Me], ME)),
-        own("DELETE", "/api/auth/me", "Delete it and all it owns", delete, Confirm, Reply(200, "gone", Done, Done())),
+        own(
+            "DELETE",
+            "/api/auth/me",
+            "Delete it and all it owns",
+            delete,
+            Confirm,
+            Reply(200, "gone", Done, Done()),
+            Reply(400, "not confirmed", Failed, Failed("confirm 必须是本账户的 SendKey")),
+        ),
         own(
             "GET",
             "/api/auth/me/export",
             "All that is kept of it, without tokens",
             export,
             NoForm,
-            Reply(200, "one document", Ok[Mapping[str, Any]]),
+            Reply(200, "one document", Ok[ExportBody]),
         ),
         own("GET", "/api/key", "The SendKey", key, NoForm, new_key),
         own("POST", "/api/key/reset", "A new SendKey; the old one is dead at once", reset, NoForm, new_key),

@@ -20,11 +20,15 @@ from bottalk.values import ChannelId, UserId
 
 
 class UserChange(Struct, frozen=True):
-    """`rate_limit`: pushes an hour; 0 refuses all."""
+    """At least one of them."""
 
     role: Literal["user", "admin"] | None = None
-    is_disabled: Literal[0, 1] | None = None
-    rate_limit: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    is_disabled: Annotated[
+        Literal[0, 1] | None, Meta(description="1 ends sessions and pushes of the account at once.")
+    ] = None
+    rate_limit: Annotated[
+        Annotated[int, Meta(ge=0, le=100_000)] | None, Meta(description="Pushes an hour; 0 refuses all.")
+    ] = None
     nickname: Annotated[str, Meta(max_length=20)] | None = None
 
 
@@ -57,6 +61,22 @@ class ChannelsBody(Struct, frozen=True):
 
 class Restarted(Struct, frozen=True):
     restarted: int
+
+
+USER = UserBody(
+    id=7,
+    email=None,
+    wechat_openid=channels.CHANNEL.wechat_openid,
+    send_key="0123…",
+    nickname=None,
+    role="user",
+    is_disabled=0,
+    rate_limit=None,
+    created_at="2026-11-24 01:30:00",
+    channel_count=1,
+    push_count=12,
+)
+"""An example, for the description."""
 
 
 def endpoints(services: Services) -> Sequence[Endpoint[Any]]:
@@ -94,14 +114,14 @@ def _user_endpoints(services: Services) -> Sequence[Endpoint[Any]]:
     oneself = Reply(400, "oneself, or nothing to change", Failed, Failed("不能修改自己的账户"))
     missing = Reply(404, "not there", Failed, Failed("User not found"))
     return (
-        _at("GET", "/users", "All accounts", every, NoForm, Reply(200, "accounts", Ok[list[UserBody]])),
+        _at("GET", "/users", "All accounts", every, NoForm, Reply(200, "accounts", Ok[list[UserBody]], Ok([USER]))),
         _at(
             "PATCH",
             "/users/{id}",
             "Change an account, not one's own",
             change,
             UserChange,
-            Reply(200, "the account", Ok[UserBody]),
+            Reply(200, "the account", Ok[UserBody], Ok(USER)),
             oneself,
             missing,
         ),
@@ -137,14 +157,21 @@ def _other_endpoints(services: Services) -> Sequence[Endpoint[Any]]:
         return answers.ok([logs.shown(row) for row in await services.logs.every(logs.log_form(call.form))])
 
     return (
-        _at("GET", "/stats", "Figures of today", stats, NoForm, Reply(200, "figures", Ok[StatsView])),
+        _at(
+            "GET",
+            "/stats",
+            "Figures of today",
+            stats,
+            NoForm,
+            Reply(200, "figures", Ok[StatsView], Ok(StatsView(3, 120, 3, 0, 1, 0, 2, 0))),
+        ),
         _at(
             "GET",
             "/channels",
             "Every channel with its health",
             every_channel,
             NoForm,
-            Reply(200, "all", Ok[ChannelsBody]),
+            Reply(200, "all", Ok[ChannelsBody], Ok(ChannelsBody([channels.CHANNEL], 1, 0, 0))),
         ),
         _at(
             "POST",

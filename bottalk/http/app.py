@@ -19,7 +19,6 @@ from bottalk.http import (
     answers,
     channels,
     codes,
-    description,
     logs,
     old,
     operator,
@@ -29,6 +28,7 @@ from bottalk.http import (
     status,
 )
 from bottalk.http.address import Addresses
+from bottalk.http.description import Description
 from bottalk.http.endpoints import Endpoint
 from bottalk.http.guard import Guard
 from bottalk.http.push_door import PushDoor
@@ -70,8 +70,11 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     addresses = Addresses(config)
-    register(app, endpoints(services, config), Guard(services.sessions, config, session_secret), addresses)
-    app.register_blueprint(console_pages())
+    found = endpoints(services, config)
+    described = Description((*pushes.described(), *found), config.public_url)
+    guard = Guard(services.sessions, config, session_secret)
+    register(app, (*found, described.endpoint), guard, addresses)
+    app.register_blueprint(console_pages(described.document))
     _handle_errors(app)
     app.after_request(_open_to_other_origins)
     # Quart's own way to wrap an app
@@ -81,9 +84,9 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
 
 
 def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
-    """Every route but the push routes, which `push_door` serves, and the console's pages."""
+    """Every route but the push routes, which `push_door` serves, the description, and the console's pages."""
     binding = codes.endpoints(services.channels, config.max_channels)
-    found = (
+    return (
         *pushes.endpoints(services.pushes),
         *accounts.endpoints(services.accounts),
         *binding,
@@ -95,7 +98,6 @@ def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
         *old.endpoints(services, binding),
         *operator.endpoints(services.users),
     )
-    return (*found, *description.endpoints((*pushes.described(), *found), config.public_url))
 
 
 async def _open_to_other_origins(response: Response) -> Response:
@@ -145,7 +147,8 @@ def _handle_errors(app: QuartTrio) -> None:
 
 def _route() -> str:
     """The route as declared, never the path: paths hold SendKeys."""
-    return request.endpoint or "-"
+    endpoint = request.endpoint or "-"
+    return endpoint.partition(" ")[2] or endpoint
 
 
 def _is_management() -> bool:

@@ -11,21 +11,22 @@ from bottalk.http.answers import Answer, Nested, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
 from bottalk.http.ids import number
 from bottalk.service.channels import ChannelForm, Channels, ChannelView, CheckView
-from bottalk.values import ChannelId
+from bottalk.values import ChannelId, ChannelStatus
 
 
 class ListForm(Struct, frozen=True):
-    """`all`: dead channels too, which a new scan repairs."""
-
-    all: bool = False
+    all: Annotated[bool, Meta(description="1: dead channels too, which a new scan repairs.")] = False
 
 
 class ChannelChange(Struct, frozen=True):
-    """`is_default`: 1 makes it the only default; a default gives way only to another one, so 0 is refused."""
+    """At least one of them."""
 
     name: Annotated[str, Meta(min_length=1, max_length=50)] | None = None
-    is_default: int | None = None
-    can_login: Literal[0, 1] | None = None
+    is_default: Annotated[
+        int | None,
+        Meta(description="1 makes it the only default; a default gives way only to another one, so 0 is refused."),
+    ] = None
+    can_login: Annotated[Literal[0, 1] | None, Meta(description="1: a scan of its WeChat logs in.")] = None
 
 
 class HealthBody(Struct, frozen=True):
@@ -37,7 +38,7 @@ class HealthBody(Struct, frozen=True):
     advice: str
 
 
-class WindowBody(Struct, frozen=True):
+class ForecastBody(Struct, frozen=True):
     """The forecast of what WeChat still takes."""
 
     state: str
@@ -62,7 +63,7 @@ class ChannelBody(Struct, frozen=True):
     can_login: int
     health: HealthBody
     last_inbound_at: str | None
-    window: WindowBody
+    window: ForecastBody
     queued: int
 
 
@@ -81,10 +82,30 @@ class Message(Struct, frozen=True):
 
 
 class ErrorBody(Struct, frozen=True):
-    """An error inside `data`; `message` is for people."""
+    """An error inside `data`."""
 
     error: str
 
+
+CHANNEL = ChannelBody(
+    id=1,
+    user_id=1,
+    name="默认通道",
+    channel_type="wechat_ilink",
+    wechat_openid="o9cq80x…@im.wechat",
+    bot_token="bot_7f…",
+    context_token="ctx_5a…",
+    status="active",
+    is_default=1,
+    created_at="2026-11-24 01:30:00",
+    inactive_reason=None,
+    can_login=1,
+    health=HealthBody("green", None, None, ""),
+    last_inbound_at="2026-11-24 01:31:10",
+    window=ForecastBody("open", 7, "2026-11-25 01:31:10"),
+    queued=0,
+)
+"""An example, for the description."""
 
 NOT_FOUND = Nested(ErrorBody("Channel not found"))
 MISSING = Reply(404, "not yours, or not there", Nested[ErrorBody], NOT_FOUND)
@@ -119,9 +140,16 @@ def endpoints(channels: Channels) -> Sequence[Endpoint[Any]]:
         path = f"/api/channels{path}"
         return Endpoint(method, path, summary, handle, form, replies, access=Access.SESSION, tag="channels")
 
-    one = Reply(200, "the channel", Ok[ChannelBody])
+    one = Reply(200, "the channel", Ok[ChannelBody], Ok(CHANNEL))
     return (
-        own("GET", "", "Live channels, newest first", every, ListForm, Reply(200, "all", Ok[list[ChannelBody]])),
+        own(
+            "GET",
+            "",
+            "Live channels, newest first",
+            every,
+            ListForm,
+            Reply(200, "all", Ok[list[ChannelBody]], Ok([CHANNEL])),
+        ),
         own(
             "GET",
             "/{id}/activation",
@@ -138,7 +166,7 @@ def endpoints(channels: Channels) -> Sequence[Endpoint[Any]]:
             "Whether its poller lives, without calling iLink",
             check,
             NoForm,
-            Reply(200, "how it stands", Ok[CheckView]),
+            Reply(200, "how it stands", Ok[CheckView], Ok(CheckView(True, None, 2.5, ChannelStatus.ACTIVE))),
             MISSING,
         ),
         own(
@@ -179,7 +207,7 @@ def shown(view: ChannelView) -> ChannelBody:
         can_login=int(channel.can_login),
         health=HealthBody(health.level.value, health.cause, _time(health.since), health.advice),
         last_inbound_at=_time(channel.last_inbound_at),
-        window=WindowBody(view.window_state, view.left, _time(view.closes_at)),
+        window=ForecastBody(view.window_state, view.left, _time(view.closes_at)),
         queued=view.queued,
     )
 

@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`, which shows it from files of our own."""
+"""`/openapi.json`. The console shows the same at `/docs`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,25 +8,31 @@ from bottalk.http.answers import Answer, encode
 from bottalk.http.endpoints import Call, Endpoint, NoForm, Reply
 
 
-def endpoints(described: Sequence[Endpoint[Any]], base_url: str) -> Sequence[Endpoint[Any]]:
-    """The description of `described` and of itself."""
-    found: list[Endpoint[Any]] = []
-    document: list[bytes] = []
+class Description:
+    """What describes `described`, and the route that answers it. Made when it is first asked for."""
 
-    async def openapi_json(call: Call[NoForm]) -> Answer:
-        if not document:
-            document.append(encode(openapi.document((*described, *found), base_url)))
-        return Answer(document[0])
-
-    found.append(
-        Endpoint(
+    def __init__(self, described: Sequence[Endpoint[Any]], base_url: str) -> None:
+        self.endpoint: Endpoint[NoForm] = Endpoint(
             "GET",
             "/openapi.json",
             "This description",
-            openapi_json,
+            self._answer,
             NoForm,
             (Reply(200, "OpenAPI 3.1", Mapping[str, Any]),),
             tag="daemon",
         )
-    )
-    return found
+        self._described = (*described, self.endpoint)
+        self._base_url = base_url
+        self._document: Mapping[str, Any] | None = None
+        self._encoded = b""
+
+    def document(self) -> Mapping[str, Any]:
+        """The OpenAPI document."""
+        if self._document is None:
+            self._document = openapi.document(self._described, self._base_url)
+            self._encoded = encode(self._document)
+        return self._document
+
+    async def _answer(self, call: Call[NoForm]) -> Answer:
+        self.document()
+        return Answer(self._encoded)

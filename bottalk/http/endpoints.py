@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from bottalk.errors import CANNOT_SAVE as CANNOT_SAVE_TEXT
+from bottalk.errors import Refusal
 from bottalk.http.answers import Answer, Failed, Refused
 from bottalk.service.sessions import Visitor
 from bottalk.values import User
@@ -26,6 +28,8 @@ class Access(Enum):
     ADMIN = "admin"
     MONITOR = "monitor"
     """An administrator's session, or the monitor token."""
+    SENDKEY = "sendkey"
+    """Whoever names a SendKey, which may be a bearer token; the route itself looks it up."""
     OPERATOR = "operator"
     """Who can open the Unix socket in the data directory."""
 
@@ -63,6 +67,8 @@ class Reply(Struct, frozen=True):
     example: Any = None
     content_type: str = ""
     """Empty: JSON."""
+    headers: Mapping[str, str] = {}
+    """Headers it may carry, and what they say."""
 
 
 class Endpoint(Struct, Generic[F], frozen=True):
@@ -80,6 +86,13 @@ class Endpoint(Struct, Generic[F], frozen=True):
     """Of an old route: the path that took its place."""
     opens_session: bool = False
     """Its caller gets a session when it has none (the call's visitor is then never None)."""
+    example: Mapping[str, Any] | None = None
+    """A body that it takes, for the description."""
+
+    @property
+    def name(self) -> str:
+        """Quart's name for it."""
+        return f"{self.method} {self.path}"
 
     @property
     def changes(self) -> bool:
@@ -87,7 +100,14 @@ class Endpoint(Struct, Generic[F], frozen=True):
         return self.method not in ("GET", "HEAD")
 
 
+RETRY_AFTER = {"Retry-After": "Seconds after which to try again."}
+
 UNAUTHORIZED = Reply(401, "no session", Refused, Refused("Unauthorized. Please log in."))
-FORBIDDEN = Reply(403, "not an administrator, or a request from another site", Failed, Failed("Forbidden"))
+FORBIDDEN = Reply(403, "not an administrator, not one's own, or from another site", Failed, Failed("Forbidden"))
 BAD_INPUT = Reply(400, "malformed input; the text names the field", Failed, Failed("name 过长（最多 50 个字符）"))
-CANNOT_SAVE = Reply(503, "nothing was changed; try again", Failed, Failed("服务繁忙或暂时无法保存，请稍后重试"))
+NOT_A_ROUTE = Reply(404, "a part of the path is empty or has a slash", Failed, Failed("接口不存在"))
+TOO_SLOW = Reply(408, "the body came too slowly", Failed, Failed("请求超时"))
+TOO_LARGE = Reply(413, "the body is too large", Failed, Failed("请求体过大"))
+TOO_LONG = Reply(431, "address and headers are over 64 KiB: the server's own answer, without a body", None)
+BUG = Reply(500, "a bug", Failed, Failed(Refusal.BUG.text))
+CANNOT_SAVE = Reply(503, "nothing was changed; try again", Failed, Failed(CANNOT_SAVE_TEXT), headers=RETRY_AFTER)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec.structs
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bottalk.clock import utc_text
@@ -19,13 +20,11 @@ NOT_FOUND = "推送记录不存在"
 
 
 class Filter(Struct, frozen=True):
-    """`before`: rows with smaller ids, for the next page. `q`: in title or text."""
-
     limit: Annotated[int, Meta(ge=1, le=200)] | None = None
-    before: Id | None = None
+    before: Annotated[Id | None, Meta(description="Rows with smaller ids: the next page.")] = None
     status: RowStatus | None = None
-    channel: Id | None = None
-    q: Annotated[str, Meta(max_length=200)] = ""
+    channel: Annotated[Id | None, Meta(description="Rows of this channel.")] = None
+    q: Annotated[str, Meta(max_length=200, description="In title or text.")] = ""
 
 
 class LogBody(Struct, frozen=True):
@@ -44,7 +43,7 @@ class LogBody(Struct, frozen=True):
     content: str | UnsetType = UNSET
 
 
-class StoryBody(LogBody, frozen=True, kw_only=True):
+class LogStoryBody(LogBody, frozen=True, kw_only=True):
     pushid: str
     attempts: int
     priority: str
@@ -54,6 +53,34 @@ class StoryBody(LogBody, frozen=True, kw_only=True):
     ret_code: int | None
     last_error: str
     maybe_duplicate: bool
+
+
+ROW = LogBody(
+    id=17,
+    user_id=1,
+    status=RowStatus.SUCCESS,
+    ip="203.0.113.7",
+    channel_id=1,
+    channel_name="默认通道",
+    response='{"errcode":0,"errmsg":"ok","http_status":200,"duration_ms":150}',
+    created_at="2026-11-24 01:31:40",
+    reason=None,
+    title="备份完成",
+    content="",
+)
+"""An example, for the description; the next one too."""
+STORY = LogStoryBody(
+    **msgspec.structs.asdict(ROW),
+    pushid="17",
+    attempts=1,
+    priority="normal",
+    not_before=None,
+    expires_at="2026-12-01 01:31:40",
+    settled_at="2026-11-24 01:31:41",
+    ret_code=None,
+    last_error="",
+    maybe_duplicate=False,
+)
 
 
 def endpoints(logs: Logs) -> Sequence[Endpoint[Any]]:
@@ -79,7 +106,7 @@ def endpoints(logs: Logs) -> Sequence[Endpoint[Any]]:
             "The last 50 rows, newest first",
             every,
             Filter,
-            (Reply(200, "rows", Ok[list[LogBody]]),),
+            (Reply(200, "rows", Ok[list[LogBody]], Ok([ROW])),),
             access=Access.SESSION,
             tag="log",
         ),
@@ -89,7 +116,7 @@ def endpoints(logs: Logs) -> Sequence[Endpoint[Any]]:
             "One row with its story",
             one,
             NoForm,
-            (Reply(200, "the row", Ok[StoryBody]), missing),
+            (Reply(200, "the row", Ok[LogStoryBody], Ok(STORY)), missing),
             access=Access.SESSION,
             tag="log",
         ),
@@ -130,9 +157,9 @@ def shown(row: LogRow) -> LogBody:
     )
 
 
-def story(found: LogStory) -> StoryBody:
+def story(found: LogStory) -> LogStoryBody:
     row = found.row
-    return StoryBody(
+    return LogStoryBody(
         id=row.id,
         user_id=row.user_id,
         status=row.status,

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from bottalk.health import Cause
 from bottalk.service.status import Status, StatusView
+from supervisors import ChildState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -78,8 +79,9 @@ def _tree(view: StatusView) -> Iterable[Family]:
     yield depths
     states = GaugeMetricFamily("bottalk_children", "Children of a supervisor.", labels=["supervisor", "state"])
     for actor in view.tree:
-        for state, count in actor.children.items():
-            states.add_metric([actor.name, state], count)
+        if actor.children is not None:
+            for state in ChildState:
+                states.add_metric([actor.name, state.value], actor.children.get(state.value, 0))
     yield states
 
 

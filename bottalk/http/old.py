@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bottalk.http import accounts, answers, logs
 from bottalk.http.answers import Answer, Ok
-from bottalk.http.endpoints import Access, Call, Endpoint, Reply
+from bottalk.http.endpoints import FORBIDDEN, Access, Call, Endpoint, Reply
 from bottalk.http.logs import LogBody
 from bottalk.service.services import Services
 from bottalk.values import UserId
@@ -21,9 +21,7 @@ STATUS = "/api/channels/bind-status-public/{qrcode}"
 
 
 class Whose(Struct, frozen=True):
-    """`user_id`: the account's wechat_openid."""
-
-    user_id: Annotated[str, Meta(max_length=200)] = ""
+    user_id: Annotated[str, Meta(max_length=200, description="Required: a wechat_openid of the own account.")] = ""
 
 
 class Bound(Struct, frozen=True):
@@ -65,15 +63,15 @@ def endpoints(services: Services, new: Sequence[Endpoint[Any]]) -> Sequence[Endp
             summary,
             handle,
             Whose,
-            replies,
+            (*replies, FORBIDDEN),
             access=Access.SESSION,
             tag="old",
             successor=successor,
         )
 
-    key = Reply(200, "the new SendKey", Ok[accounts.Key])
+    key = Reply(200, "the new SendKey", Ok[accounts.Key], Ok(accounts.Key(accounts.KEY)))
     state = Reply(200, "whether a channel is bound and active", Ok[Bound], Ok(Bound(True, True)))
-    rows = Reply(200, "rows", Ok[list[LogBody]])
+    rows = Reply(200, "rows", Ok[list[LogBody]], Ok([logs.ROW]))
     return (
         replace(by_path["POST", CODES], method="GET", path="/api/login/qrcode", successor=CODES, tag="old"),
         replace(by_path["GET", STATUS], path="/api/login/status/{qrcode}", successor=STATUS, tag="old"),

@@ -81,6 +81,13 @@ class _WxStatus(Struct, frozen=True):
     errmsg: str
 
 
+def failed(rows: list[RowBody], pushid: str, readkey: str, reason: Reason | None = None) -> PushBody:
+    """No channel has it: for the description."""
+    code, message, constant = ALL_FAILED
+    word, hint = next(((word, hint) for why, word, hint in _SUMS if why is reason), _TRANSIENT)
+    return PushBody(code, message, PushData(code, constant, rows, pushid, readkey, word, hint))
+
+
 def push(answer: PushAnswer) -> Answer:
     """What the caller of a push is told: by `code`, and with `strict` by the HTTP status too."""
     rate = _rate(answer)

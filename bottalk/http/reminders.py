@@ -1,6 +1,6 @@
 """`/api/reminders`: texts that come at their time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -11,7 +11,7 @@ from bottalk.http.answers import Answer, Done, Failed, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
 from bottalk.http.ids import number
 from bottalk.service.reminders import NOT_FOUND, BadReminder, ReminderForm, Reminders, note
-from bottalk.values import Reminder, ReminderId
+from bottalk.values import Reminder, ReminderId, ReminderType
 
 Title = Annotated[str, Meta(max_length=200)]
 Message = Annotated[str, Meta(max_length=10_000)]
@@ -21,14 +21,24 @@ ChannelSpec = Annotated[str, Meta(max_length=1000)]
 
 
 class NewReminder(Struct, frozen=True):
-    """`time`: `HH:MM`, `YYYY-MM-DDTHH:MM`, or five cron fields for the type `cron`; in the daemon's zone."""
+    """A new one needs `title` and `time`; a changed one, what is to change."""
 
     title: Title | None = None
-    time: Time | None = None
+    time: Annotated[
+        Time | None,
+        Meta(
+            description="`HH:MM`, `YYYY-MM-DDTHH:MM`, or five cron fields for the type `cron`; in the daemon's zone.",
+        ),
+    ] = None
     message: Message | None = None
-    type: Annotated[str, Meta(max_length=20)] | None = None
-    max_count: Count | None = None
-    channel: ChannelSpec | None = None
+    type: Annotated[
+        Annotated[str, Meta(max_length=20)] | None,
+        Meta(description=f"{', '.join(ReminderType)}; once where none is given."),
+    ] = None
+    max_count: Annotated[Count | None, Meta(description="Disables itself after so many; 0: no limit.")] = None
+    channel: Annotated[
+        ChannelSpec | None, Meta(description="As on a push; empty: the default channel at that time.")
+    ] = None
 
 
 class Enable(Struct, frozen=True):
@@ -63,6 +73,10 @@ class Created(Struct, frozen=True):
 EXAMPLE = ReminderView(
     1, 1, "喝水", "该喝水了", "09:30", "daily", 1, 0, 0, "2026-11-24 00:00:00", "2026-11-25 01:30:00", ""
 )
+EXAMPLES: Mapping[Any, Mapping[str, Any]] = {
+    NewReminder: {"title": "喝水", "message": "该喝水了", "time": "09:30", "type": "daily"},
+    Enable: {"enabled": True},
+}
 WRONG = Reply(200, "bad title, time, type or count", Failed, Failed("time 必须是 HH:MM 或 YYYY-MM-DDTHH:MM"))
 MISSING = Reply(200, "not yours, or not there", Failed, Failed(NOT_FOUND))
 
@@ -98,14 +112,31 @@ def endpoints(reminders: Reminders) -> Sequence[Endpoint[Any]]:
 
     def at(method: str, path: str, summary: str, handle: Any, form: Any, *replies: Reply) -> Endpoint[Any]:  # noqa: ANN401
         return Endpoint(
-            method, f"/api/reminders{path}", summary, handle, form, replies, access=Access.SESSION, tag="reminders"
+            method,
+            f"/api/reminders{path}",
+            summary,
+            handle,
+            form,
+            replies,
+            access=Access.SESSION,
+            tag="reminders",
+            example=EXAMPLES.get(form),
         )
 
     one = Reply(200, "the reminder", Ok[ReminderView], Ok(EXAMPLE))
     done = Reply(200, "done", Done, Done())
     return (
-        at("GET", "", "Own reminders, newest first", every, NoForm, Reply(200, "all", Ok[list[ReminderView]])),
-        at("POST", "", "A new reminder", create, NewReminder, Reply(200, "stored", Created), WRONG),
+        at(
+            "GET",
+            "",
+            "Own reminders, newest first",
+            every,
+            NoForm,
+            Reply(200, "all", Ok[list[ReminderView]], Ok([EXAMPLE])),
+        ),
+        at(
+            "POST", "", "A new reminder", create, NewReminder, Reply(200, "stored", Created, Created(1, EXAMPLE)), WRONG
+        ),
         at("PATCH", "/{id}", "Change what is given", change, NewReminder, one, WRONG, MISSING),
         at("DELETE", "/{id}", "Delete it with its log", delete, NoForm, done, MISSING),
         at("PATCH", "/{id}/enable", "Switch it on or off", enable, Enable, done, WRONG, MISSING),

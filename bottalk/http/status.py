@@ -26,11 +26,9 @@ class Readiness(Struct, frozen=True):
 
 
 class StatusForm(Struct, frozen=True):
-    """`channels`: which ones are listed in detail; `after`: the last id of the page before."""
-
-    channels: Which = Which.NONE
+    channels: Annotated[Which, Meta(description="Which ones are listed in detail; empty: a summary.")] = Which.NONE
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED)] = LISTED
-    after: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    after: Annotated[int, Meta(ge=0, le=2**53, description="The last id of the page before.")] = 0
 
 
 def endpoints(status: Status, config: Config) -> Sequence[Endpoint[Any]]:
@@ -88,7 +86,7 @@ def endpoints(status: Status, config: Config) -> Sequence[Endpoint[Any]]:
             "Prometheus text",
             prometheus,
             NoForm,
-            (Reply(200, "metrics", str, content_type=metrics.CONTENT_TYPE),),
+            (Reply(200, "metrics", str, "bottalk_journal_up 1.0\n", content_type=metrics.CONTENT_TYPE),),
             access=Access.MONITOR,
             tag="daemon",
         ),

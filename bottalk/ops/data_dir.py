@@ -19,9 +19,19 @@ class DataDirError(BotTalkError):
     """The data directory cannot be used; the text says why and what to do."""
 
 
+class InUse(DataDirError):
+    """Another process owns the data directory. `holder` is its process id, as it wrote it down itself."""
+
+    def __init__(self, directory: Path, holder: str) -> None:
+        super().__init__(
+            f"another BotTalk (process {holder}) uses the data directory {directory}; stop it or set DATA_DIR"
+        )
+        self.holder = holder
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Make the directory if need be and own it until the end. Raises DataDirError when another process does."""
+    """Make the directory if need be and own it until the end. Raises InUse when another process does, DataDirError."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(directory / "bottalk.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -32,9 +42,7 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-            raise DataDirError(
-                f"another BotTalk (process {holder}) uses the data directory {directory}; stop it or set DATA_DIR"
-            ) from None
+            raise InUse(directory, holder) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

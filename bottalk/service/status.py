@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 import trio
@@ -16,8 +17,8 @@ from bottalk.clock import Clock, utc_text
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
 from bottalk.health import Health, Level
-from bottalk.service.healths import Healths
-from bottalk.values import Channel, ChannelId
+from bottalk.service.healths import Healths, Survey
+from bottalk.values import Channel
 from bottalk.verbs.draft import Pictures
 from supervisors import ChildState, ChildStatus, SupervisorStatus
 
@@ -35,7 +36,8 @@ class Which(StrEnum):
 
 
 class ActorView(Struct, frozen=True):
-    """One actor of the tree. Times are UTC texts. `children`: how many of its children are in which state."""
+    """One actor of the tree. Times are UTC texts. `children`: how many of its own are in which state, None for an
+    actor that is no supervisor."""
 
     name: str
     state: str
@@ -45,16 +47,21 @@ class ActorView(Struct, frozen=True):
     last_error_at: str | None
     mailbox_depth: int | None
     mailbox_peak: int | None
-    children: dict[str, int]
+    children: dict[str, int] | None
 
 
 class ChannelStatusView(Struct, frozen=True):
-    """One channel as an administrator sees it: no token, no text."""
+    """One channel as an administrator sees it: no token, no text. `poller` is the state of its actor, `crash` the last
+    error that ended it; `last_error` is the last failed call of iLink."""
 
     id: int
     user_id: int
     status: str
     poller: str
+    poller_since: str | None
+    restarts: int
+    crash: str | None
+    crash_at: str | None
     last_ok_seconds_ago: float | None
     last_inbound_at: str | None
     window_left: int
@@ -147,21 +154,11 @@ class Status:
 
     def view(self, which: Which = Which.NONE, limit: int = LISTED, after: int = 0) -> StatusView:
         """The present status; `which` channels are listed from the id after `after` on, at most `limit`."""
-        levels: Counter[Level] = Counter()
-        reasons: Counter[str] = Counter()
-        listed: list[ChannelStatusView] = []
-        more = False
-        for channel, health in self._healths.every():
-            levels[health.level] += 1
-            if health.cause is not None:
-                reasons[health.cause.value] += 1
-            if channel.id > after and _is_wanted(which, health.level):
-                if len(listed) < limit:
-                    listed.append(self._channel(channel, health))
-                else:
-                    more = True
+        survey = self._healths.survey()
+        counts = _counts(survey)
+        found = list(islice(self._wanted(which, after, survey), limit + 1))
+        listed = [self._channel(channel, survey.of(channel.id)) for channel in found[:limit]]
         store, hosts, tree = self.store(), self.hosts(), [_actor(child) for child in self._tree().children]
-        counts = ChannelCounts(levels.total(), levels[Level.GREEN], levels[Level.YELLOW], levels[Level.RED], reasons)
         return StatusView(
             version=__version__,
             uptime_seconds=round(self._clock.now() - self._started, 1),
@@ -170,9 +167,9 @@ class Status:
             channel_counts=counts,
             store=store,
             ilink=hosts,
-            totals=self.totals(),
+            totals=self._totals(survey),
             channels=listed if which is not Which.NONE else None,
-            after=listed[-1].id if more else None,
+            after=listed[-1].id if len(found) > limit else None,
         )
 
     def store(self) -> StoreView:
@@ -194,14 +191,11 @@ class Status:
             for gate in self._gates.status()
         ]
 
-    def tree(self) -> SupervisorStatus:
-        return self._tree()
-
-    def totals(self) -> Totals:
+    def _totals(self, survey: Survey) -> Totals:
         return Totals(
             users=self._pictures.directory.user_count(),
-            channels=sum(not channel.is_deleted for channel in self._pictures.directory.channels()),
-            queued=self._pictures.outboxes.waiting(),
+            channels=survey.total,
+            queued=survey.queued,
             open_codes=sum(not binding.state.is_end for binding in self._pictures.bindings.values()),
         )
 
@@ -215,14 +209,33 @@ class Status:
         cannot_write = self._journal().cannot_write
         return found if cannot_write is None else [*found, f"journal: {cannot_write}"]
 
+    def _wanted(self, which: Which, after: int, survey: Survey) -> Iterator[Channel]:
+        """The channels that a page lists, by id, from the one after `after` on."""
+        directory = self._pictures.directory
+        if which is Which.NONE:
+            return
+        if which is Which.ALL:
+            for channel in directory.channels():
+                if channel.id > after and not channel.is_deleted:
+                    yield channel
+        else:
+            for channel_id, health in survey.ill.items():
+                found = directory.channel(channel_id)
+                if channel_id > after and health.level.value == which.value and found is not None:
+                    yield found
+
     def _channel(self, channel: Channel, health: Health) -> ChannelStatusView:
-        heartbeat = self._healths.heartbeat(channel.id)
+        heartbeat, child = self._healths.heartbeat(channel.id), self._healths.child(channel.id)
         polled = heartbeat.polled_at
         return ChannelStatusView(
             id=channel.id,
             user_id=channel.user_id,
             status=channel.status.value,
-            poller=self._poller(channel.id),
+            poller=child.state.value if child is not None else "none",
+            poller_since=_time(child.since) if child is not None else None,
+            restarts=child.restarts if child is not None else 0,
+            crash=child.last_error if child is not None else None,
+            crash_at=_time(child.last_error_at) if child is not None else None,
             last_ok_seconds_ago=None if polled is None else round(trio.current_time() - polled, 1),
             last_inbound_at=_time(channel.last_inbound_at),
             window_left=windows.left(channel.window, self._clock.now(), self._settings),
@@ -235,19 +248,15 @@ class Status:
             last_error=heartbeat.last_error,
         )
 
-    def _poller(self, channel_id: ChannelId) -> str:
-        child = self._healths.child(channel_id)
-        return child.state.value if child is not None else "none"
 
-
-def _is_wanted(which: Which, level: Level) -> bool:
-    return which is Which.ALL or which.value == level.value
+def _counts(survey: Survey) -> ChannelCounts:
+    levels = Counter(health.level for health in survey.ill.values())
+    reasons = Counter(health.cause.value for health in survey.ill.values() if health.cause is not None)
+    green = survey.total - len(survey.ill)
+    return ChannelCounts(survey.total, green, levels[Level.YELLOW], levels[Level.RED], dict(reasons))
 
 
 def _actor(child: ChildStatus) -> ActorView:
-    children: Counter[str] = Counter()
-    if child.children is not None:
-        children.update(grandchild.state.value for grandchild in child.children.children)
     return ActorView(
         name=child.name,
         state=child.state.value,
@@ -257,7 +266,7 @@ def _actor(child: ChildStatus) -> ActorView:
         last_error_at=_time(child.last_error_at),
         mailbox_depth=child.mailbox.depth if child.mailbox is not None else None,
         mailbox_peak=child.mailbox.peak if child.mailbox is not None else None,
-        children=dict(children),
+        children=None if child.counts is None else {state.value: n for state, n in child.counts.items()},
     )
 
 

@@ -9,7 +9,7 @@ _COLUMNS = (
     "inactive_reason", "is_default", "can_login", "created_at", "bound_at", "activated_at", "last_inbound_at",
     "window_life", "window_epoch", "window_opened_at", "window_spent", "window_closed", "window_worked_age",
     "window_last_send_at", "window_penalty_step", "window_penalty_until", "window_probed_at",
-    "window_unconfirmed", "window_gives_ids",
+    "window_unconfirmed", "window_gives_ids", "window_closed_at", "inactive_at",
 )  # fmt: skip
 _WINDOW = tuple(c for c in _COLUMNS if c.startswith("window_"))
 
@@ -52,13 +52,14 @@ def _values(c: Channel) -> tuple[object, ...]:
         c.user_id, c.name, c.wechat_openid, c.bot_id, c.bot_token.reveal(), c.base_url,
         c.context_token.reveal() if c.context_token else None, c.cursor, c.status, c.inactive_reason, c.is_default,
         c.can_login, c.created_at, c.bound_at, c.activated_at, c.last_inbound_at, *_window_values(c.window),
+        c.inactive_at,
     )  # fmt: skip
 
 
 def _window_values(w: Window) -> tuple[object, ...]:
     return (
         w.life, w.epoch, w.opened_at, w.spent, w.closed, w.worked_age, w.last_send_at, w.penalty_step,
-        w.penalty_until, w.probed_at, w.unconfirmed, w.gives_ids,
+        w.penalty_until, w.probed_at, w.unconfirmed, w.gives_ids, w.closed_at,
     )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def _channel(row: sqlite3.Row) -> Channel:
         is_default=bool(row["is_default"]),
         can_login=bool(row["can_login"]),
         inactive_reason=InactiveReason(row["inactive_reason"]) if row["inactive_reason"] else None,
+        inactive_at=row["inactive_at"],
         context_token=Secret(row["context_token"]) if row["context_token"] else None,
         cursor=row["cursor"],
         activated_at=row["activated_at"],
@@ -92,6 +94,7 @@ def _window(row: sqlite3.Row) -> Window:
         opened_at=row["window_opened_at"],
         spent=row["window_spent"],
         closed=Closed(row["window_closed"]) if row["window_closed"] else None,
+        closed_at=row["window_closed_at"],
         worked_age=row["window_worked_age"],
         last_send_at=row["window_last_send_at"],
         penalty_step=row["window_penalty_step"],

@@ -172,11 +172,17 @@ def _log_days(db: sqlite_utils.Database) -> None:
     db.executescript("CREATE INDEX push_logs_accepted ON push_logs (accepted_at);")
 
 
+def _since_when(db: sqlite_utils.Database) -> None:
+    for column in ("window_closed_at", "inactive_at"):
+        db.execute(f"ALTER TABLE channels ADD COLUMN {column} REAL")
+
+
 STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_first, 1),
     (_reminders, 1),
     (_invitations, 1),
     (_log_days, 1),
+    (_since_when, 1),
 )
 """Each step, and the least schema version that can read the file after it."""
 

@@ -175,6 +175,7 @@ def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
         context_token=None,
         status=ChannelStatus.PENDING,
         inactive_reason=None,
+        inactive_at=None,
         bound_at=draft.now,
         window=windows.fresh(draft.config.delivery, channel.window.life),
     )

@@ -49,7 +49,8 @@ def died(draft: Draft, m: ChannelDied) -> None:
     """The session ended: the rows stay queued for a new scan."""
     channel = draft.channel(m.channel_id)
     if channel is not None and channel.bot_token == m.bot_token and channel.is_live:
-        draft.put_channel(replace(channel, status=ChannelStatus.INACTIVE, inactive_reason=m.reason))
+        dead = replace(channel, status=ChannelStatus.INACTIVE, inactive_reason=m.reason, inactive_at=draft.now)
+        draft.put_channel(dead)
 
 
 def change(draft: Draft, m: ChangeChannel) -> Channel | None:
@@ -88,6 +89,7 @@ def mark_deleted(draft: Draft, channel: Channel) -> None:
         channel,
         status=ChannelStatus.INACTIVE,
         inactive_reason=InactiveReason.DELETED,
+        inactive_at=draft.now,
         is_default=False,
         bot_token=Secret(""),
         context_token=None,

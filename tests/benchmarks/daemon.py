@@ -151,11 +151,11 @@ def _wait_until_ready(daemon: Child, port: int) -> None:
         time.sleep(0.05)
 
 
-def get(port: int, path: str) -> tuple[int, bytes]:
+def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """GET from 127.0.0.1: status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers or {}))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

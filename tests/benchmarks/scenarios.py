@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tests.benchmarks.daemon import BARE_PUSH, bench
+from tests.benchmarks.daemon import BARE_PUSH, Bench, bench, get
 from tests.benchmarks.loadgen import Plan, Report, Target
 from tests.benchmarks.process import ChildFailed, child, load, measured_load
 from tests.benchmarks.table import Figure
@@ -99,6 +99,47 @@ def _polling(
         yield Figure(name, "start until all poll", all_poll, "s", start)
 
 
+def status(scale: Scale) -> Iterable[Figure]:
+    """what a monitor's question costs with 10,000 channels: status, a page of 1,000, metrics"""
+    channels, times = scale.of(10_000, 1000), scale.of(50, 10)
+    settings = {"BOTTALK_MONITOR_TOKEN": "bench", "BOTTALK_ILINK_STARTS_PER_SECOND": "2000"}
+    with bench(channels, settings=settings) as running:
+        running.wait_for_polls(30 + channels / 50)
+        for name, path, cpu, size in (
+            ("summary", "/api/admin/status", 8, 4),
+            ("page of 1,000", "/api/admin/status?channels=all&limit=1000", 30, 400),
+            ("metrics", "/metrics", 10, 8),
+        ):
+            spent, body = _asked(running, path, times)
+            yield Figure("status", f"{name}: CPU", spent * 1000, "ms", cpu)
+            yield Figure("status", f"{name}: answer", len(body) / 1000, "KB", size)
+
+
+def _asked(running: Bench, path: str, times: int) -> tuple[float, bytes]:
+    """CPU seconds of one answer, beyond what the daemon spends at rest in that time, and the answer."""
+    headers = {"Authorization": "Bearer bench"}
+    began, before = time.monotonic(), running.daemon.cpu_seconds()
+    for _ in range(times):
+        code, body = get(running.port, path, headers)
+        if code != 200:
+            raise ChildFailed(f"{path} answered {code}")
+    took, spent = time.monotonic() - began, running.daemon.cpu_seconds() - before
+    before = running.daemon.cpu_seconds()
+    time.sleep(took)
+    return (spent - (running.daemon.cpu_seconds() - before)) / times, body
+
+
+def ratelimit(scale: Scale) -> Iterable[Figure]:
+    """100,000 decisions of the rate limit, a full hour of 1,000 accounts"""
+    decisions = scale.of(100_000, 10_000)
+    with child("tests.benchmarks.ratelimit", "--decisions", str(decisions)) as running:
+        found = running.first_line()
+    yield Figure("ratelimit", "a decision", found["granted"] / 1000, "µs", 5)
+    yield Figure("ratelimit", "a refusal", found["refused"] / 1000, "µs", 5)
+    yield Figure("ratelimit", "a decision over the mailbox", found["asked"] / 1000, "µs", 100)
+    yield Figure("ratelimit", "memory", found["bytes"] / MB, "MB", 10 * decisions / 100_000)
+
+
 @cache
 def _bare(clients: int, count: int, seconds: float, wait: float) -> tuple[Report, float]:
     """The bare route under the same load: its report and its CPU seconds for each request."""
@@ -128,4 +169,6 @@ SCENARIOS: dict[str, Callable[[Scale], Iterable[Figure]]] = {
     "warm": warm,
     "polling": polling,
     "polling-10k": polling_10k,
+    "status": status,
+    "ratelimit": ratelimit,
 }

@@ -12,7 +12,7 @@ from bottalk.console.pages import CONTENT_SECURITY_POLICY, blueprint
 @pytest.fixture
 def client() -> Client:
     app = QuartTrio(__name__, static_folder=None)
-    app.register_blueprint(blueprint())
+    app.register_blueprint(blueprint(dict))
     return app.test_client()
 
 

@@ -14,27 +14,33 @@ import pytest
 import trio
 
 from bottalk.errors import CannotWrite
-from bottalk.http import pushes
 from bottalk.messages import Bind
 from bottalk.values import Secret
-from tests.support.http import OWN_CODE, PUBLIC_CODE, Bound, logged, open_site
+from tests.contract.stage import data_dir, every_route, set_stage
+from tests.support.http import logged, open_site
 
 
 class Style(Enum):
     PUSH = auto()
     MANAGEMENT = auto()
     PAGE = auto()
-    """For people: reads no input, so whatever comes with it changes nothing."""
+    """Reads no input, so whatever comes with it changes nothing."""
+    CLOSED = auto()
+    """The operator's: not there for anybody else, whatever is sent."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One route. `path` has `{key}`, `{code}`, `{channel}` filled in; `fields` are texts it reads, `numbers` too."""
+    """One route. `path` has `{key}`, `{code}` and the like filled in; `fields` are texts it reads, `numbers` too.
+
+    `plain`: the status of a call that gives nothing.
+    """
 
     style: Style
     path: str
     fields: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    plain: int = 200
 
 
 PUSH_FIELDS = ("title", "desp", "channel", "replace_key")
@@ -46,6 +52,9 @@ def push(path: str, *more: str) -> Case:
 
 
 M = Style.MANAGEMENT
+FILTER = ("limit", "before", "channel", "status")
+REMINDER = ("title", "time", "message", "type", "channel")
+DIGITS = ("verify_code",)
 ROUTES: dict[str, Case] = {
     "GET /{sendkey}.send": push("/{key}.send"),
     "POST /{sendkey}.send": push("/{key}.send"),
@@ -56,22 +65,65 @@ ROUTES: dict[str, Case] = {
     "GET /notify": push("/notify?key={key}"),
     "POST /notify": push("/notify", "key"),
     "GET /push": Case(Style.PUSH, "/push", ("id", "readkey"), ("strict",)),
+    "POST /api/auth/register": Case(M, "/api/auth/register", ("email", "invite")),
     "POST /api/auth/login": Case(M, "/api/auth/login", ("send_key",)),
+    "POST /api/auth/logout": Case(M, "/api/auth/logout", ("everywhere",), ("everywhere",)),
     "GET /api/auth/me": Case(M, "/api/auth/me"),
-    "POST /api/channels/qrcode-public": Case(M, "/api/channels/qrcode-public"),
+    "PATCH /api/auth/me": Case(M, "/api/auth/me", ("nickname",), ("strict",), plain=400),
+    "DELETE /api/auth/me": Case(M, "/api/auth/me", ("confirm",), plain=400),
+    "GET /api/auth/me/export": Case(M, "/api/auth/me/export"),
+    "GET /api/key": Case(M, "/api/key"),
+    "POST /api/key/reset": Case(M, "/api/key/reset"),
+    "POST /api/channels/qrcode-public": Case(M, "/api/channels/qrcode-public", ("invite",)),
     "POST /api/channels/qrcode": Case(M, "/api/channels/qrcode", ("rebind",), ("rebind",)),
-    "GET /api/channels/bind-status-public/<code>": Case(
-        M, "/api/channels/bind-status-public/{code}", ("verify_code",), ("verify_code",)
+    "GET /api/channels/bind-status-public/{qrcode}": Case(M, "/api/channels/bind-status-public/{code}", DIGITS, DIGITS),
+    "GET /api/channels/bind-status/{qrcode}": Case(M, "/api/channels/bind-status/{own_code}", DIGITS, DIGITS),
+    "GET /api/channels": Case(M, "/api/channels", ("all",), ("all",)),
+    "GET /api/channels/{id}/activation": Case(M, "/api/channels/{channel}/activation"),
+    "PATCH /api/channels/{id}": Case(
+        M, "/api/channels/{channel}", ("name", "is_default"), ("is_default", "can_login"), plain=400
     ),
-    "GET /api/channels/bind-status/<code>": Case(
-        M, "/api/channels/bind-status/{code}", ("verify_code",), ("verify_code",)
+    "POST /api/channels/{id}/check": Case(M, "/api/channels/{channel}/check"),
+    "DELETE /api/channels/{id}/queue": Case(M, "/api/channels/{channel}/queue"),
+    "DELETE /api/channels/{id}": Case(M, "/api/channels/{channel}"),
+    "GET /api/push-logs": Case(M, "/api/push-logs", ("q", *FILTER), FILTER),
+    "GET /api/push-logs/{id}": Case(M, "/api/push-logs/{settled}"),
+    "DELETE /api/push-logs/{id}": Case(M, "/api/push-logs/{waiting}"),
+    "GET /api/reminders": Case(M, "/api/reminders"),
+    "POST /api/reminders": Case(M, "/api/reminders", REMINDER, ("max_count",)),
+    "PATCH /api/reminders/{id}": Case(M, "/api/reminders/{reminder}", REMINDER, ("max_count",)),
+    "DELETE /api/reminders/{id}": Case(M, "/api/reminders/{reminder}"),
+    "PATCH /api/reminders/{id}/enable": Case(
+        M, "/api/reminders/{reminder}/enable", ("enabled",), ("enabled",), plain=400
     ),
-    "GET /api/channels/": Case(M, "/api/channels", ("all",), ("all",)),
-    "GET /api/channels/<number>/activation": Case(M, "/api/channels/{channel}/activation"),
     "GET /api/config": Case(M, "/api/config"),
+    "GET /api/admin/status": Case(
+        M, "/api/admin/status", ("channels", "limit", "after"), ("channels", "limit", "after")
+    ),
+    "GET /api/admin/users": Case(M, "/api/admin/users"),
+    "PATCH /api/admin/users/{id}": Case(
+        M, "/api/admin/users/{other}", ("nickname", "role"), ("role", "is_disabled", "rate_limit"), plain=400
+    ),
+    "DELETE /api/admin/users/{id}": Case(M, "/api/admin/users/{other}"),
+    "GET /api/admin/stats": Case(M, "/api/admin/stats"),
+    "GET /api/admin/channels": Case(M, "/api/admin/channels"),
+    "POST /api/admin/channels/{id}/restart": Case(M, "/api/admin/channels/{channel}/restart"),
+    "GET /api/admin/push-logs": Case(M, "/api/admin/push-logs", FILTER, FILTER),
+    "GET /api/login/qrcode": Case(M, "/api/login/qrcode", ("invite",)),
+    "GET /api/login/status/{qrcode}": Case(M, "/api/login/status/{code}", DIGITS, DIGITS),
+    "POST /api/login/reset-key": Case(M, "/api/login/reset-key", ("user_id",), plain=403),
+    "GET /api/login/bind-status": Case(M, "/api/login/bind-status", ("user_id",), plain=403),
+    "GET /api/login/push-logs": Case(M, "/api/login/push-logs", ("user_id",), plain=403),
     "GET /healthz": Case(Style.PAGE, "/healthz"),
+    "GET /readyz": Case(Style.PAGE, "/readyz"),
+    "GET /metrics": Case(Style.PAGE, "/metrics"),
+    "GET /openapi.json": Case(Style.PAGE, "/openapi.json"),
     "GET /": Case(Style.PAGE, "/"),
-    "GET /console/static/<stamp>/<name>": Case(Style.PAGE, "/console/static/x/y"),
+    "GET /docs": Case(Style.PAGE, "/docs"),
+    "GET /console/static/<stamp>/<name>": Case(Style.PAGE, "/console/static/x/y", plain=404),
+    "GET /operator/admins": Case(Style.CLOSED, "/operator/admins", plain=404),
+    "POST /operator/admins/grant": Case(Style.CLOSED, "/operator/admins/grant", ("who",), plain=404),
+    "POST /operator/admins/revoke": Case(Style.CLOSED, "/operator/admins/revoke", ("who",), plain=404),
 }
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -139,16 +191,12 @@ def check(case: Case, answer: httpx.Response, status: int, what: str) -> None:
     assert "Traceback" not in answer.text, told
     assert "<" not in answer.text, told
     body = answer.json()
-    if case.style is Style.PUSH:
+    if case.style is not Style.MANAGEMENT:
         assert (body["code"], body["data"]["results"]) == (40000, []), told
         assert body["message"], told
     else:
         assert body["success"] is False, told
         assert body["error"], told
-
-
-def filled(path: str, bound: Bound) -> str:
-    return path.format(key=bound.data["send_key"], code=bound.code, channel=bound.data["id"])
 
 
 def with_query(url: str, query: str) -> str:
@@ -158,13 +206,7 @@ def with_query(url: str, query: str) -> str:
 
 async def test_the_table_names_every_route(tmp_path: Path, autojump_clock: object) -> None:
     async with open_site(tmp_path) as site:
-        known = {
-            f"{method} {rule.rule}"
-            for rule in site.app.url_map.iter_rules()
-            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        }
-        known |= {f"{method} {route.rule}" for route in pushes.ROUTES for method in pushes.METHODS}
-        assert known == set(ROUTES)
+        assert every_route(site) == set(ROUTES)
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -172,25 +214,26 @@ async def test_bad_input(tmp_path: Path, autojump_clock: object, capfd: pytest.C
     case = ROUTES[name]
     method = name.partition(" ")[0]
     async with open_site(tmp_path) as site:
-        browser = await site.browser()
-        bound = await site.bind(browser)
-        code = await site.ask(browser, OWN_CODE if "bind-status/" in name else PUBLIC_CODE)
-        url = filled(case.path, Bound(bound.user, code, bound.data, 200))
+        stage = await set_stage(site, admin=True)
+        url = stage.filled(case.path)
+        before = site.texts(stage.bound.user)
         capfd.readouterr()
         requests: list[tuple[str, int, str, dict[str, Any]]] = [
             (what, 400, with_query(url, query), {}) for what, query in bad_queries(case)
         ]
-        if method == "POST":
+        if method != "GET":
             requests += [(what, status, url, request) for what, status, request in bad_bodies(case)]
         for what, status, target, request in requests:
+            expected = 404 if case.style is Style.CLOSED else status
             with logged() as lines:
-                check(case, await browser.request(method, target, **request), status, f"{name}, {what}")
+                answer = await stage.owner.request(method, target, **request)
+                check(case, answer, expected, f"{name}, {what}")
             assert len(lines) <= 1, f"{name}, {what}: {lines}"
-            assert bound.data["send_key"] not in repr(lines)
-            assert code not in repr(lines)
+            assert stage.names["key"] not in repr(lines)
+            assert stage.names["code"] not in repr(lines)
         assert capfd.readouterr() == ("", "")
-        assert site.texts(bound.user) == []
-        good = await browser.post(f"/{bound.data['send_key']}.send", json={"title": "after all that"})
+        assert site.texts(stage.bound.user) == before
+        good = await stage.owner.post(f"/{stage.names['key']}.send", json={"title": "after all that", "wait": 20})
         assert good.json()["message"] == "success"
 
 
@@ -199,19 +242,17 @@ async def test_what_a_route_does_not_read_does_it_no_harm(tmp_path: Path, autoju
     """Rubbish in the query of a route without fields, a body where none belongs, a trailing slash."""
     case = ROUTES[name]
     method = name.partition(" ")[0]
-    async with open_site(tmp_path) as site:
-        browser = await site.browser()
-        bound = await site.bind(browser)
-        code = await site.ask(browser, OWN_CODE if "bind-status/" in name else PUBLIC_CODE)
-        path, _, query = filled(case.path, Bound(bound.user, code, bound.data, 200)).partition("?")
-        for target in sorted({path, path.rstrip("/") + "/"}):
-            target = with_query(target, query or ("" if case.fields else "x=1&x=2&y=&=&%zz"))
+    for slash in ("", "/"):
+        async with open_site(data_dir(tmp_path, f"slash{len(slash)}")) as site:
+            stage = await set_stage(site, admin=True)
+            path, _, query = stage.filled(case.path).partition("?")
+            target = with_query(path.rstrip("/") + slash or "/", query or ("" if case.fields else "x=1&x=2&y=&=&%zz"))
             request: dict[str, Any] = {}
             if method == "GET":
-                request = {"content": b"{" * TWO_MB, "headers": JSON}
+                request = {"content": b"{" * 1000, "headers": JSON}
             with logged() as lines:
-                answer = await browser.request(method, target, **request)
-            assert answer.status_code in ((200, 404) if "static" in name else (200,)), f"{target}: {answer.text}"
+                answer = await stage.owner.request(method, target, **request)
+            assert answer.status_code == case.plain, f"{target}: {answer.text}"
             assert not answer.history
             assert [line for line in lines if line["log_level"] in ("error", "critical")] == []
 

@@ -1,9 +1,6 @@
 """What is told where nothing is kept: the journal cannot write, or is too busy, or there is a bug."""
 
-import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import trio
@@ -11,30 +8,10 @@ import trio.testing
 
 from bottalk.messages import BindingState, EndBinding
 from bottalk.values import Secret
+from tests.contract.faults import Broken, Disk
 from tests.support.http import Site, both, logged, open_site, said
 
-R = TypeVar("R")
-
 BUSY = "服务繁忙或暂时无法保存消息，请稍后重试"
-
-
-class Disk:
-    """Runs the store's calls inline; writes after the start fail while `full`, or wait while `stalled`."""
-
-    def __init__(self) -> None:
-        self.full = False
-        self.go = trio.Event()
-        self.go.set()
-
-    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
-        async with limiter:
-            await trio.lowlevel.checkpoint()
-            writes = "Database.write" in function.__qualname__
-            if writes:
-                await self.go.wait()
-            if writes and self.full:
-                raise sqlite3.OperationalError("database or disk is full")
-            return function()
 
 
 def busy(answer: httpx.Response) -> None:
@@ -110,13 +87,6 @@ async def test_a_push_that_the_journal_does_not_take_in_time_never_happens(
         disk.go.set()
         await trio.sleep(60)
         assert site.texts(bound.user) == []
-
-
-class Broken:
-    """A service with a bug."""
-
-    def __getattr__(self, name: str) -> object:
-        raise RuntimeError("a planted bug with a secret-looking text")
 
 
 async def test_a_bug_says_nothing_of_itself(tmp_path: Path, autojump_clock: object) -> None:

@@ -30,6 +30,22 @@ async def test_status_nests(autojump_clock: MockClock) -> None:
     assert [child.state for child in inner.status().children] == [ChildState.STOPPED] * 2
 
 
+async def test_a_status_may_only_count_the_children_below(autojump_clock: MockClock) -> None:
+    inner = a_supervisor([ChildSpec("x", idle), ChildSpec("y", idle)], name="inner")
+    outer = a_supervisor([nested(inner), ChildSpec("z", idle)])
+    async with running(outer):
+        await inner.start_child(ChildSpec("ill", crashing_at(1), intensity=AT_ONCE))
+        await inner.stop_child("y")
+        await trio.sleep(2)
+        branch, leaf = outer.status(deep=False).children
+        assert branch.counts == {ChildState.RUNNING: 1, ChildState.STOPPED: 1, ChildState.PARKED: 1} == inner.counts()
+        assert branch.children is None
+        assert (leaf.counts, leaf.children) == (None, None)
+        deep = outer.status().children[0]
+        assert deep.counts == branch.counts
+        assert deep.children == inner.status()
+
+
 async def test_a_nested_supervisor_stops_when_asked_its_own_children_first(autojump_clock: MockClock) -> None:
     diary = Diary()
     inner = a_supervisor([ChildSpec("x", idle), ChildSpec("y", idle)], name="inner", on_event=diary.note)

@@ -3,21 +3,31 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
 from bottalk.actors.journal import load_pictures
+from bottalk.clock import Clock
+from bottalk.daemon import Daemon
 from bottalk.store.database import Database, connect
 from bottalk.verbs.draft import Pictures
-from tests.support.world import World
 
 R = TypeVar("R")
 
 NOT_OF_THE_FILE = ("someone_left",)
 
 
-async def assert_memory_is_database(world: World, data_dir: Path) -> None:
+class Watched(Protocol):
+    """A world, or a daemon on sockets."""
+
+    @property
+    def daemon(self) -> Daemon: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+async def assert_memory_is_database(world: Watched, data_dir: Path) -> None:
     """Fails with what differs: accounts, keys, channels, waiting rows, reminders, codes.
 
     Nothing else runs meanwhile, so the journal is never met between its commit and its telling.

@@ -118,7 +118,12 @@ class World:
 
 def config_for(data_dir: Path, **overrides: Any) -> Config:  # noqa: ANN401
     """Settings of a daemon against the in-process sandbox."""
-    settings = {"data_dir": str(data_dir), "demo": True, "codes_per_address": 1000, "ilink.base_url": "http://ilink.test"}
+    settings = {
+        "data_dir": str(data_dir),
+        "demo": True,
+        "codes_per_address": 1000,
+        "ilink.base_url": "http://ilink.test",
+    }
     return load(environ={}, overrides=settings | overrides)
 
 

@@ -1,0 +1,39 @@
+"""Commands as an operator runs them: processes of their own."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        return msgspec.json.decode(self.out)
+
+
+async def bottalk(*arguments: str, data_dir: Path) -> Ended:
+    """Run `bottalk arguments… --data-dir …` to its end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTTALK_")}
+    with trio.fail_after(30):
+        done = await trio.run_process(
+            [sys.executable, "-m", "bottalk", *arguments, "--data-dir", str(data_dir)],
+            cwd=ROOT,
+            env=inherited,
+            stdin=b"",
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
