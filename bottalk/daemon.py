@@ -50,7 +50,8 @@ from bottalk.service.stats import Stats
 from bottalk.service.status import Status
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
-from bottalk.store.database import Database, Runner, in_thread, open_database
+from bottalk.store.database import Database, open_database
+from bottalk.store.threads import Runner
 from bottalk.values import Secret, UserId
 from bottalk.verbs.draft import Pictures
 from supervisors import (
@@ -148,14 +149,14 @@ async def open_daemon(
     *,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    runner: Runner = in_thread,
+    runner: Runner | None = None,
     ilink_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
-    `runner` runs the store's blocking calls, `ilink_transport` stands in for the network to iLink, `sockets=False`
-    leaves http out: a test hands in its own.
+    `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
+    `sockets=False` leaves http out: a test hands in its own.
 
     Raises DataDirError, AddressError or StoreError before anything runs, and EscalatedError (in a group) when the
     journal has crashed.

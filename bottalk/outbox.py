@@ -1,6 +1,6 @@
 """Outboxes: per channel, its queued rows in the order of acceptance, as committed. Only the journal changes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -39,15 +39,21 @@ class Wakeup:
         return trio.lowlevel.Abort.SUCCEEDED
 
 
+def nobody() -> None:
+    """`expect` of an outbox whose channel has no actor."""
+
+
 class Outbox:
     """What waits for one channel, and who waits for it. It outlives the channel's actor."""
 
-    __slots__ = ("_listeners", "_rows", "in_hand", "wakeup")
+    __slots__ = ("_listeners", "_rows", "expect", "in_hand", "wakeup")
 
     def __init__(self) -> None:
         self.in_hand: frozenset[RowId] = frozenset()
         """Rows that the channel's actor is sending, or that may have arrived and are tried again: nobody else settles
         them. Written by the actor alone, between `Outboxes.free` and its next checkpoint; read by the journal."""
+        self.expect: Callable[[], None] = nobody
+        """Called when a row is about to be committed: whoever sends may get ready. Set by the channel's actor."""
         self._rows: dict[RowId, Row] = {}
         self._listeners: dict[RowId, tuple[Listener, ...]] = {}
         self.wakeup = Wakeup()

@@ -14,6 +14,7 @@ from bottalk.delivery.verdict import Verdict
 from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkTransportError
 from bottalk.ilink.shapes import Sent
 from bottalk.messages import SendEvent, Settle
+from bottalk.outbox import nobody
 from bottalk.values import InactiveReason, Outcome, Priority, Row, RowStatus, Settlement
 
 log = structlog.get_logger()
@@ -34,14 +35,22 @@ class _Frozen:
 class Sender:
     """The loop and what it remembers between two tries."""
 
-    __slots__ = ("_auth_suspect", "_frozen", "_idle", "_line", "_session_suspect")
+    __slots__ = ("_auth_suspect", "_frozen", "_idle", "_is_expecting", "_line", "_session_suspect")
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._frozen: _Frozen | None = None
         self._session_suspect = False
         self._auth_suspect = False
+        self._is_expecting = False
         self._idle = trio.CancelScope()
+
+    def expect(self) -> None:
+        """A row is about to be committed: connect meanwhile, where it could go at once."""
+        line = self._line
+        if len(line.outbox) == 0 and line.bot.is_cold and not line.gate.is_down and not line.stopping:
+            self._is_expecting = True
+            line.outbox.wakeup.set()
 
     def stop(self) -> None:
         """End the loop before its next message; one in hand is finished and settled."""
@@ -54,6 +63,7 @@ class Sender:
         Raises SessionEnded when iLink has ended the session.
         """
         outbox = self._line.outbox
+        outbox.expect = self.expect
         try:
             while not self._line.stopping:
                 self._idle = trio.CancelScope()
@@ -67,6 +77,7 @@ class Sender:
                 if self._frozen is None or not self._frozen.maybe_duplicate:
                     outbox.in_hand = frozenset()  # what may have arrived stays as it is until iLink says yes or no
         finally:
+            outbox.expect = nobody
             outbox.in_hand = frozenset()
 
     async def _turn(self) -> None:
@@ -84,6 +95,21 @@ class Sender:
                 continue
             with trio.move_on_after(self._nap(wait)):
                 await line.outbox.wakeup.wait()
+            if self._is_expecting:
+                await self._warm()
+
+    async def _warm(self) -> None:
+        """Connect while the row is committed. A failure says nothing yet: the send will find out."""
+        self._is_expecting = False
+        line = self._line
+        now, settings = line.tools.clock.now(), line.tools.config.delivery
+        due = pacing.earliest(line.channel().window, pacing.Waiting(oldest_at=now), now, settings)
+        if due is None or due > now:
+            return
+        try:
+            await line.bot.warm()
+        except IlinkError as e:
+            log.debug("channel.not_warm", channel=line.channel_id, error=str(e))
 
     async def _judge(self) -> None:
         """Settle the rows that will never go: a row has one judge, its channel's actor while it runs."""

@@ -113,6 +113,27 @@ class Bot:
             duration_ms=round((trio.current_time() - begun) * 1000),
         )
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether a send would have to connect first."""
+        return not self._sending and (self._sends is None or self._sends.is_cold)
+
+    async def warm(self) -> None:
+        """Connect for a send that is about to come. Does nothing while one is under way; it is closed again when none
+        comes. Raises IlinkTransportError."""
+        if self._sending:
+            return
+        if self._sends is None:
+            self._sends = self._calls.lines.own(self._origin)
+        line, lines = self._sends, self._calls.lines
+        lines.take(line)
+        self._sending = True
+        try:
+            await line.warm()
+        finally:
+            self._sending = False
+            lines.rest(line)
+
     async def notify_start(self) -> None:
         """Tell iLink that a client serves this bot: at start, at binding, and once on -14 (§6, §7.2)."""
         await self._tell("/ilink/bot/msg/notifystart", {}, or_empty=True)

@@ -57,6 +57,14 @@ class Connection:
     def is_open(self) -> bool:
         return self._stream is not None
 
+    @property
+    def is_cold(self) -> bool:
+        return self._stream is None
+
+    async def warm(self) -> None:
+        if self._stream is None:
+            await self._open()
+
     async def exchange(self, request: Request) -> Answer:
         self.sent = self.answer_begun = False
         if self._stream is not None and _is_readable(self._stream):

@@ -45,6 +45,15 @@ class Line(Protocol):
         """The first byte of the answer has come."""
         ...
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether `warm` has something to do."""
+        ...
+
+    async def warm(self) -> None:
+        """Connect now, so that the next call need not. Raises IlinkTransportError."""
+        ...
+
     async def exchange(self, request: Request) -> Answer:
         """Send the request once and give the whole answer, of any status.
 

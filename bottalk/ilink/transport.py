@@ -56,6 +56,13 @@ class TransportLine:
         self.sent = False
         self.answer_begun = False
 
+    @property
+    def is_cold(self) -> bool:
+        return False  # httpx connects within the call
+
+    async def warm(self) -> None:
+        """Nothing to do."""
+
     async def exchange(self, request: Request) -> Answer:
         self.sent = self.answer_begun = False
         transport = self._ready()

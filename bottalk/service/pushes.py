@@ -159,6 +159,8 @@ class Pushes:
         if not any(channel.is_usable for channel in wanted):
             return PushAnswer(strict, Refusal.NO_CHANNEL, rate=rate)
         slot = Slot()
+        for channel in wanted:
+            self._pictures.outboxes.of(channel.id).expect()
         accepted = await self._journal.ask(_accept(form, user, wanted, slot), timeout=TAKEN_WITHIN_S)
         if decided is not None and form.idempotency_key is not None:
             self._decide(user.id, form.idempotency_key, decided)

@@ -9,14 +9,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import trio
 
 from bottalk.store.migrations import migrate
+from bottalk.store.threads import OwnThread, Runner, in_thread
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 LEAST_SQLITE = (3, 35, 0)
@@ -26,17 +26,6 @@ BUSY_TIMEOUT_MS = 5000
 
 class StoreError(Exception):
     """The database cannot be used; the text says why and what to do."""
-
-
-class Runner(Protocol):
-    """Runs a blocking function somewhere; in tests with virtual time, in place."""
-
-    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R: ...
-
-
-async def in_thread(function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
-    """A worker thread. A cancel waits for the function's end: a commit is never left half-known."""
-    return await trio.to_thread.run_sync(function, limiter=limiter)
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
@@ -83,16 +72,19 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 class Database:
     """The open file. `write` is the journal's; `read` is anybody's."""
 
-    def __init__(self, writer: sqlite3.Connection, readers: list[sqlite3.Connection], runner: Runner) -> None:
+    def __init__(
+        self, writer: sqlite3.Connection, readers: list[sqlite3.Connection], run_write: Runner, run_read: Runner
+    ) -> None:
         self._writer = writer
         self._idle = readers
-        self._runner = runner
+        self._run_write = run_write
+        self._run_read = run_read
         self._one = trio.CapacityLimiter(1)
         self._few = trio.CapacityLimiter(len(readers))
 
     async def write(self, function: Callable[[sqlite3.Connection], R]) -> R:
         """Run `function` with the writer connection. One at a time; a cancel waits for its end."""
-        return await self._runner(lambda: function(self._writer), self._one)
+        return await self._run_write(lambda: function(self._writer), self._one)
 
     async def read(self, function: Callable[[sqlite3.Connection], R]) -> R:
         """Run `function` with a read-only connection that sees the last commit. A cancel waits for its end."""
@@ -104,7 +96,7 @@ class Database:
             finally:
                 self._idle.append(connection)
 
-        return await self._runner(run, self._few)
+        return await self._run_read(run, self._few)
 
     def close(self) -> None:
         """Close every connection; the last one out folds the WAL into the file."""
@@ -113,12 +105,26 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path, *, now: float, runner: Runner = in_thread) -> AsyncIterator[Database]:
+async def open_database(path: Path, *, now: float, runner: Runner | None = None) -> AsyncIterator[Database]:
     """Open or create the database at `path`, brought to this version's schema, with a backup before each migration.
 
+    `runner` runs every blocking call; by default the writer has a thread of its own and reads use trio's.
     Raises StoreError: unreadable, damaged, or written by a newer version.
     """
+    run_read = runner or in_thread
+    writer, readers = await _open(path, now, run_read)
+    own = OwnThread("bottalk-journal") if runner is None else None
+    database = Database(writer, readers, own or run_read, run_read)
+    try:
+        yield database
+    finally:
+        with trio.CancelScope(shield=True):  # bounded: closing takes as long as one checkpoint
+            await run_read(database.close, trio.CapacityLimiter(1))
+            if own is not None:
+                own.close()
 
+
+async def _open(path: Path, now: float, runner: Runner) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
     def open_all() -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
         writer = connect(path)
         try:
@@ -129,12 +135,6 @@ async def open_database(path: Path, *, now: float, runner: Runner = in_thread) -
             raise
 
     try:
-        writer, readers = await runner(open_all, trio.CapacityLimiter(1))
+        return await runner(open_all, trio.CapacityLimiter(1))
     except sqlite3.DatabaseError as e:
         raise StoreError(f"the database {path} cannot be used: {e}. Nothing in it was changed; restore a backup") from e
-    database = Database(writer, readers, runner)
-    try:
-        yield database
-    finally:
-        with trio.CancelScope(shield=True):  # bounded: closing takes as long as one checkpoint
-            await runner(database.close, trio.CapacityLimiter(1))

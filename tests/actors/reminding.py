@@ -17,7 +17,8 @@ from bottalk.delivery import window as windows
 from bottalk.service.reminders import ReminderForm
 from bottalk.service.reminders import Reminders as Service
 from bottalk.store import channels, users
-from bottalk.store.database import Database, Runner, open_database
+from bottalk.store.database import Database, open_database
+from bottalk.store.threads import Runner
 from bottalk.values import Channel, ChannelId, ChannelStatus, Reminder, Secret, User, UserId
 from bottalk.verbs.draft import Pictures
 from supervisors import ChildSpec, ChildState, Mailbox, Supervisor

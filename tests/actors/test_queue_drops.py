@@ -16,7 +16,7 @@ from bottalk.config import DeliverySettings
 from bottalk.delivery.window import State, state
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.service.logs import AlreadySent, LogForm
-from bottalk.store.database import Runner
+from bottalk.store.threads import Runner
 from bottalk.values import LogRow, Reason, RowStatus, UserId
 from tests.support.world import Person, World, open_world
 

@@ -15,7 +15,7 @@ import trio
 
 from bottalk import cli
 from bottalk.daemon import open_daemon
-from bottalk.store.database import in_thread
+from bottalk.store.threads import in_thread
 
 R = TypeVar("R")
 TRIGGER = Path(os.environ.get("BOTTALK_DATA_DIR", ".")) / "crash-now"

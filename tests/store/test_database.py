@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,11 @@ async def test_a_long_read_stalls_neither_a_write_nor_the_other_reader(tmp_path:
 
 async def test_a_cancel_waits_for_the_commit(tmp_path: Path) -> None:
     async with open_database(tmp_path / "bottalk.db", now=NOW) as database:
+        token = trio.lowlevel.current_trio_token()
         with trio.CancelScope() as scope:
 
             def write(connection: sqlite3.Connection) -> None:
-                trio.from_thread.run_sync(scope.cancel)
+                trio.from_thread.run_sync(scope.cancel, trio_token=token)
                 write_one(connection)
 
             await database.write(write)
@@ -125,3 +127,18 @@ def write_one(connection: sqlite3.Connection) -> None:
 async def value_of(database: Database, key: str) -> str | None:
     row = await database.read(lambda c: c.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone())
     return None if row is None else str(row["value"])
+
+
+async def test_what_the_writer_raises_reaches_who_asked_and_the_thread_lives_on(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "bottalk.db", now=NOW) as database:
+
+        def fail(connection: sqlite3.Connection) -> None:
+            raise LookupError("planted")
+
+        for _ in range(3):
+            with pytest.raises(LookupError, match="planted"):
+                await database.write(fail)
+        await database.write(write_one)
+        assert await value_of(database, "one") == "1"
+        assert any(thread.name == "bottalk-journal" for thread in threading.enumerate())
+    assert not any(thread.name == "bottalk-journal" for thread in threading.enumerate())

@@ -14,7 +14,8 @@ from bottalk.clock import SystemClock
 from bottalk.config import Config
 from bottalk.errors import CannotWrite
 from bottalk.messages import OpenSession, Session
-from bottalk.store.database import Database, in_thread, open_database
+from bottalk.store.database import Database, open_database
+from bottalk.store.threads import in_thread
 from supervisors import Child
 
 NOW = 1_790_000_000.0

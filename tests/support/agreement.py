@@ -34,7 +34,7 @@ async def assert_memory_is_database(world: Watched, data_dir: Path) -> None:
     """
     now = world.clock.now()
     with closing(connect(data_dir / "bottalk.db", readonly=True)) as connection:
-        stored, _ = await load_pictures(Database(connection, [connection], at_once), now)
+        stored, _ = await load_pictures(Database(connection, [connection], at_once, at_once), now)
     live = world.daemon.pictures
     assert _directory(live) == _directory(stored)
     assert _rows(live) == _rows(stored)

@@ -16,7 +16,7 @@ from bottalk.sandbox.rules.parameters import FIELD, Parameters
 from bottalk.sandbox.transport import transport
 from bottalk.service.pushes import PushAnswer, PushForm
 from bottalk.service.sessions import Visitor
-from bottalk.store.database import Runner
+from bottalk.store.threads import Runner
 from bottalk.values import Channel, ChannelId, Secret
 
 R = TypeVar("R")
