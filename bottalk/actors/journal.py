@@ -8,6 +8,7 @@ the commit, with no await between, the pictures change, channels wake and askers
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from bottalk.directory import Directory
 from bottalk.errors import CannotWrite
 from bottalk.outbox import Outboxes
 from bottalk.store import bindings, channels, pushes, reminders, users
-from bottalk.store.database import Database
+from bottalk.store.database import Database, transaction
 from bottalk.values import User, UserId
 from bottalk.verbs.draft import Changes, Draft, Pictures
 from bottalk.verbs.table import SETTLING, VERBS
@@ -30,6 +31,9 @@ log = structlog.get_logger()
 
 MAILBOX = 10_000
 """A full mailbox is a typed error (50301). At 3,000 pushes a second this is three seconds of a stalled disk."""
+
+RETRY_S = 3.0
+"""Seconds between tries while the database cannot be written and nobody asks for it."""
 
 GROUP = 500
 """Verbs per commit at most, so that the answer of the first does not wait for thousands."""
@@ -86,7 +90,11 @@ class Journal:
         task_status.started()
         is_crowded = False
         while True:
-            letters = await self.mailbox.take_all(GROUP, gather=is_crowded)
+            with trio.move_on_after(inf if self._cannot_write is None else RETRY_S) as waited:
+                letters = await self.mailbox.take_all(GROUP, gather=is_crowded)
+            if waited.cancelled_caught:
+                await self._try_again()
+                continue
             is_crowded = len(letters) > 1
             # a cancel waits for the commit's end (the runner's rule), and then what was committed must be told
             with trio.CancelScope(shield=True):
@@ -111,9 +119,7 @@ class Journal:
         except sqlite3.Error as e:
             self._refuse(letters, e)
             return
-        if self._cannot_write is not None:
-            log.info("journal.recovered", after=self._cannot_write)
-            self._cannot_write = None
+        self._recovered()
         self._commits, self._verbs = self._commits + 1, self._verbs + len(letters)
         self._largest, self._last_commit_at = max(self._largest, len(letters)), now
         self._next_row_id = done.next_row_id
@@ -123,6 +129,21 @@ class Journal:
                 letter.fail(result)
             else:
                 letter.reply(result)
+
+    async def _try_again(self) -> None:
+        """Nobody writes, and the last write failed: find out whether the database has recovered."""
+        with trio.CancelScope(shield=True):
+            try:
+                await self._database.write(_touch)
+            except sqlite3.Error as e:
+                self._cannot_write = str(e)
+                return
+        self._recovered()
+
+    def _recovered(self) -> None:
+        if self._cannot_write is not None:
+            log.info("journal.recovered", after=self._cannot_write)
+            self._cannot_write = None
 
     def _commit(self, connection: sqlite3.Connection, letters: list[Letter[Ask[Any]]], now: float) -> _Done:
         """In the writer's thread: the whole group, one transaction. Raises sqlite3.Error when the group failed."""
@@ -199,6 +220,12 @@ class Journal:
         self.pictures.directory.put_user(user)
         if old is not None and old.is_disabled != user.is_disabled:
             self._turned(user.id)
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """The smallest write there is."""
+    with transaction(connection):
+        connection.execute("UPDATE meta SET value = value WHERE key = 'least_reader'")
 
 
 class _OneFailed(Exception):

@@ -109,10 +109,10 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
         return _with_session(LoggedIn(user.id, user.email, user.send_key.reveal(), count), opened[0])
 
     async def logout(call: Call[Logout]) -> Answer:
-        if call.visitor is not None:  # Access.SESSION: it never is
-            await accounts.log_out(call.visitor.session, everywhere=call.form.everywhere)
-        done = answers.encoded(Done())
-        return Answer(done.body, session=FORGOTTEN)
+        if call.visitor is None:
+            raise LookupError("a session is ended without one")
+        await accounts.log_out(call.visitor.session, everywhere=call.form.everywhere)
+        return Answer(answers.encoded(Done()).body, session=FORGOTTEN)
 
     async def me(call: Call[NoForm]) -> Answer:
         return answers.ok(shown(accounts.view(call.user)))

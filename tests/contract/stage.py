@@ -8,6 +8,7 @@ import httpx
 from bottalk.http import pushes
 from tests.support.http import OWN_CODE, PUBLIC_CODE, Bound, Site
 
+SHOWN = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"}
 FUTURE = "2099-01-01T08:00"
 
 
@@ -56,6 +57,17 @@ async def set_stage(site: Site, *, admin: bool = False) -> Stage:
         "own_code": await site.ask(owner, OWN_CODE),
     }
     return Stage(site, owner, other, bound, names)
+
+
+def is_open_to_other_origins(answer: httpx.Response) -> bool:
+    """CORS, as the contract has it on every answer of the API."""
+    headers = answer.headers
+    shown = {name.strip() for name in headers.get("access-control-expose-headers", "").split(",")}
+    return (
+        headers.get_list("access-control-allow-origin") == ["*"]
+        and shown >= SHOWN
+        and "access-control-allow-credentials" not in headers
+    )
 
 
 def every_route(site: Site) -> set[str]:

@@ -141,6 +141,8 @@ async def test_ready_and_not(tmp_path: Path, autojump_clock: object) -> None:
         assert (answer.status_code, answer.json()["ready"]) == (503, False)
         assert [what.partition(":")[0] for what in answer.json()["not_ready"]] == ["journal"]
         assert (await stage.owner.get("/healthz")).text == "ok"
-        disk.full = False
         await trio.sleep(10)
+        assert (await stage.owner.get("/readyz")).status_code == 503
+        disk.full = False
+        await trio.sleep(4)  # nobody writes: the journal finds out by itself
         assert (await stage.owner.get("/readyz")).json() == ready

@@ -7,7 +7,8 @@ from tests.contract.stage import set_stage
 from tests.support.http import OWN_CODE, open_site
 
 ROW = {
-    "id", "user_id", "title", "content", "status", "ip", "channel_id", "channel_name", "response", "created_at", "reason",
+    "id", "user_id", "title", "content", "status", "ip", "channel_id", "channel_name", "response", "created_at",
+    "reason",
 }  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import trio
+from schemathesis.checks import CHECKS as REGISTRY
+from schemathesis.checks import load_all_checks
 
 from tests.contract.live import Live, bound, open_live
 from tests.support.http import COOKIE, OWN_CODE, PUBLIC_CODE
@@ -23,6 +25,11 @@ CHECKS = (
     "allow_header_conformance",
     "ignored_auth",
 )
+PHASES = ("examples", "coverage", "fuzzing")
+"""Not `stateful`: it follows links between operations, and the description names none."""
+EXAMPLES = 6
+"""Made up for each operation, besides some 60 that cover the limits of its parameters."""
+WITHIN_S = 50.0
 LONGEST_LINE = 300
 LEFT_OUT = {
     "negative_data_rejection": "the contract takes scalars for texts, ignores unknown fields, refuses with 200 too",
@@ -34,9 +41,15 @@ LEFT_OUT = {
 }
 
 
+def test_every_check_is_made_or_left_out_for_a_reason() -> None:
+    load_all_checks()
+    assert {*CHECKS, *LEFT_OUT} == set(REGISTRY.get_all_names())
+    assert not set(CHECKS) & set(LEFT_OUT)
+
+
 @pytest.mark.parametrize("role", ["user", "admin"])
 async def test_the_daemon_does_what_its_description_says(tmp_path: Path, role: str) -> None:
-    async with open_live(tmp_path, patience=100, codes_in_all=40, **{"delivery.queue": 100_000}) as live:
+    async with open_live(tmp_path, patience=WITHIN_S + 5, codes_in_all=40, **{"delivery.queue": 100_000}) as live:
         if role == "admin":
             await live.daemon.services.users.grant("1")
         await bound(live.browser, live.sandbox, OWN_CODE)
@@ -52,18 +65,9 @@ async def test_the_daemon_does_what_its_description_says(tmp_path: Path, role: s
 async def run(live: Live, code: str) -> "subprocess.CompletedProcess[bytes]":
     """Bounded, and the same cases at each run."""
     command = (
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{live.daemon.url}/openapi.json"),
-        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"),
-        *(
-            "--max-examples",
-            "6",
-            "--seed",
-            "1",
-            "--generation-deterministic",
-            "--continue-on-failure",
-        ),
-        *("--suppress-health-check", "all", "--no-color"),
-        *("--url", live.daemon.url),
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{live.daemon.url}/openapi.json", "--url", live.daemon.url),
+        *("--checks", ",".join(CHECKS), "--phases", ",".join(PHASES), "--max-examples", str(EXAMPLES)),
+        *("--generation-deterministic", "--continue-on-failure", "--suppress-health-check", "all", "--no-color"),
     )
     env = {
         **os.environ,
@@ -76,7 +80,7 @@ async def run(live: Live, code: str) -> "subprocess.CompletedProcess[bytes]":
         "TEST_QRCODE": code,
         "TEST_BASE_URL": live.daemon.url,
     }
-    with trio.fail_after(90):
+    with trio.fail_after(WITHIN_S):
         return await trio.run_process(
             command, env=env, cwd=ROOT, capture_stdout=True, stderr=subprocess.STDOUT, check=False
         )
