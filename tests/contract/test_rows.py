@@ -111,3 +111,17 @@ async def test_how_a_waiting_row_may_end(tmp_path: Path, autojump_clock: object,
         assert story["wxstatus"] == f'{{"errcode":-1,"errmsg":"{reason}"}}'
         [row] = (await browser.get("/api/push-logs", params={"status": "failed"})).json()["data"]
         assert (row["status"], row["reason"], row["title"]) == ("failed", reason, "x")
+
+
+async def test_no_actor_runs(tmp_path: Path, autojump_clock: object) -> None:
+    """Parked or not started yet: kept, and nobody waits for what cannot come."""
+    async with open_site(tmp_path) as site:
+        browser, bound, url = await opened(site)
+        channels = site.world.daemon.channels
+        await channels.supervisor.stop_child(f"channel {bound.data['id']}")
+        before = trio.current_time()
+        await both_are(browser, url, QUEUED, 202, title="kept")
+        assert trio.current_time() == before
+        await channels.restart(bound.data["id"])
+        await trio.sleep(5)
+        assert "kept" in "".join(site.texts(bound.user))
