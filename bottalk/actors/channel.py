@@ -26,6 +26,8 @@ LAST_ANSWER_S = 2.0
 class ChannelActor:
     """The body of one channel's child. It ends by itself when iLink ends the session."""
 
+    __slots__ = ("_channel_id", "_tools")
+
     def __init__(self, tools: Tools, channel_id: ChannelId) -> None:
         self._tools = tools
         self._channel_id = channel_id

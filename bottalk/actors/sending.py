@@ -93,10 +93,18 @@ class Sender:
                 if wait is not None and wait <= 0:
                     return
                 continue
-            with trio.move_on_after(self._nap(wait)):
-                await line.outbox.wakeup.wait()
+            await self._news(self._nap(wait))
             if self._is_expecting:
                 await self._warm()
+
+    async def _news(self, seconds: float) -> None:
+        """Wait for news of the outbox, so long at most. An idle channel keeps no deadline: that is 1 KB each."""
+        wakeup = self._line.outbox.wakeup
+        if seconds == inf:
+            await wakeup.wait()
+        else:
+            with trio.move_on_after(seconds):
+                await wakeup.wait()
 
     async def _warm(self) -> None:
         """Connect while the row is committed. A failure says nothing yet: the send will find out."""

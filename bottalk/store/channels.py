@@ -1,6 +1,7 @@
 """Channels and their windows: rows of `channels`."""
 
 import sqlite3
+from sys import intern
 
 from bottalk.values import Channel, ChannelId, ChannelStatus, Closed, InactiveReason, Secret, UserId, Window
 
@@ -67,11 +68,11 @@ def _channel(row: sqlite3.Row) -> Channel:
     return Channel(
         id=ChannelId(row["id"]),
         user_id=UserId(row["user_id"]),
-        name=row["name"],
+        name=intern(row["name"]),  # thousands share a few names and one address
         wechat_openid=row["wechat_openid"],
         bot_id=row["bot_id"],
         bot_token=Secret(row["bot_token"]),
-        base_url=row["base_url"],
+        base_url=intern(row["base_url"]),
         status=ChannelStatus(row["status"]),
         window=_window(row),
         created_at=row["created_at"],

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from sys import intern
 
 from bottalk.values import Secret, User, UserId
 
@@ -84,7 +85,7 @@ def _user(row: sqlite3.Row) -> User:
         email=row["email"],
         wechat_openid=row["wechat_openid"],
         nickname=row["nickname"],
-        role=row["role"],
+        role=intern(row["role"]),
         is_disabled=bool(row["is_disabled"]),
         rate_limit=row["rate_limit"],
         strict=bool(row["strict"]),
