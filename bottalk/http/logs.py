@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec.structs
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 
 from bottalk.clock import utc_text
 from bottalk.http import answers
@@ -160,17 +161,7 @@ def shown(row: LogRow) -> LogBody:
 def story(found: LogStory) -> LogStoryBody:
     row = found.row
     return LogStoryBody(
-        id=row.id,
-        user_id=row.user_id,
-        status=row.status,
-        ip=row.ip,
-        channel_id=row.channel_id,
-        channel_name=row.channel_name,
-        response=row.response,
-        created_at=utc_text(row.accepted_at),
-        reason=row.reason,
-        title=row.title or "",
-        content=row.text or "",
+        **asdict(shown(row)),
         pushid=str(row.push_id),
         attempts=found.attempts,
         priority=found.priority,
