@@ -15,7 +15,7 @@ from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkTransportError
 from bottalk.ilink.shapes import Sent
 from bottalk.messages import SendEvent, Settle
 from bottalk.outbox import nobody
-from bottalk.values import InactiveReason, Outcome, Priority, Row, RowStatus, Settlement
+from bottalk.values import InactiveReason, Outcome, Row, RowStatus, Settlement
 
 log = structlog.get_logger()
 
@@ -28,7 +28,6 @@ class _Frozen:
 
     batch: Batch
     failures: int = 0
-    refusals: int = 0
     maybe_duplicate: bool = False
 
 
@@ -137,13 +136,11 @@ class Sender:
             self._frozen = None
             return None
         now = line.tools.clock.now()
-        waiting = queue.ready(line.outbox, now)
-        if not waiting and self._frozen is None:
+        ready = queue.ready(line.outbox, now)
+        if not ready and self._frozen is None:
             return None
         settings, window = line.tools.config.delivery, line.channel().window
-        oldest = min((queue.came_at(row) for row in waiting), default=now)
-        urgent = any(row.priority is Priority.URGENT for row in waiting)
-        due = pacing.earliest(window, pacing.Waiting(oldest, urgent), now, settings)
+        due = pacing.earliest(window, queue.waiting(ready, now), now, settings)
         if due is None:
             due = pacing.probe_at(window, now, settings)
         if due is None:
@@ -214,7 +211,7 @@ class Sender:
             response["confirmed"] = False
         if frozen.maybe_duplicate or row.maybe_duplicate:
             response["maybe_duplicate"] = True
-        attempts = frozen.failures + frozen.refusals + 1 + row.attempts
+        attempts = frozen.failures + 1 + row.attempts
         return Settlement(row.id, SUCCESS, response, attempts, frozen.batch.client_id)
 
     async def _failed(self, frozen: _Frozen, error: IlinkError, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
+from bottalk.delivery.pacing import Waiting
 from bottalk.values import Priority, Reason, Row, RowId
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
@@ -34,6 +35,14 @@ def ready(rows: Iterable[Row], now: float) -> list[Row]:
     if len(found) > 1:
         found.sort(key=lambda row: (_RANK[row.priority], came_at(row), row.id))
     return found
+
+
+def waiting(rows: Collection[Row], now: float) -> Waiting:
+    """What pacing must know of the rows that may go."""
+    return Waiting(
+        oldest_at=min((came_at(row) for row in rows), default=now),
+        urgent=any(row.priority is Priority.URGENT for row in rows),
+    )
 
 
 def came_at(row: Row) -> float:

@@ -8,9 +8,6 @@ REFUSED = -2
 RATE_LIMIT = -13
 """One report calls it the true rate limit; treated as a refusal of a burst."""
 
-REFUSALS_OF_A_TEXT = 5
-"""Tries of one batch that iLink answers with an unknown number before another row is tried alone."""
-
 
 class Verdict(Enum):
     """What the channel does about a call that was not accepted."""

@@ -9,11 +9,15 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 import h11
+import trio
 from hypercorn.protocol.events import Body, EndBody, Event, Response, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID
 from msgspec import Struct
 
 Header = tuple[bytes, bytes]
+
+BODY_TIMEOUT_S = 30.0
+"""Seconds from a request's head to the last byte of its body; between two bytes the server's `read_timeout` runs."""
 
 
 class DirectRequest(Struct, frozen=True):
@@ -45,6 +49,8 @@ class Direct(Protocol):
 
     def too_large(self, route: Any) -> DirectAnswer: ...  # noqa: ANN401
 
+    def too_slow(self, route: Any) -> DirectAnswer: ...  # noqa: ANN401
+
 
 def path_of(request: h11.Request) -> str:
     return unquote(request.target.partition(b"?")[0].decode("ascii"))
@@ -70,6 +76,7 @@ class DirectStream:
         self._send = send
         self._parts: list[bytes] = []
         self._size = 0
+        self._begun = trio.current_time()
         self._is_over = False
 
     async def handle(self, event: Event) -> None:
@@ -79,6 +86,8 @@ class DirectStream:
             self._size += len(event.data)
             if self._size > self._direct.max_body:
                 await self._reply(self._direct.too_large(self._route))
+            elif trio.current_time() - self._begun > BODY_TIMEOUT_S:
+                await self._reply(self._direct.too_slow(self._route))
             else:
                 self._parts.append(bytes(event.data))
         elif isinstance(event, EndBody):

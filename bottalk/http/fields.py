@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -53,38 +53,6 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether it was given at all, blank or not; `null` counts as missing."""
         return self._body.get(name) is not None or name in self._query
-
-    def first(self, names: Iterable[str]) -> str:
-        """The first of these texts that is not blank."""
-        for name in names:
-            value = self.text(name)
-            if value.strip():
-                return value
-        return ""
-
-    def number(self, name: str, low: float, high: float) -> float | None:
-        """A number within the bounds, None when missing. Raises Invalid."""
-        value = self.text(name, 40).strip()
-        if not value:
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            raise Invalid(f"{name} 必须是数字") from None
-        if not low <= number <= high:
-            raise Invalid(f"{name} 必须在 {low:g} 到 {high:g} 之间")
-        return number
-
-    def flag(self, name: str) -> bool | None:
-        """`1`/`0` (or true/false), None when missing. Raises Invalid."""
-        value = self.text(name, 10).strip().lower()
-        if not value:
-            return None
-        if value in ("1", "true"):
-            return True
-        if value in ("0", "false"):
-            return False
-        raise Invalid(f"{name} 必须是 0 或 1")
 
 
 async def read(request: Request, *, plain_text_as: str = "text") -> Fields:

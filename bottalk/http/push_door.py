@@ -78,6 +78,9 @@ class PushDoor:
     def too_large(self, route: Found) -> DirectAnswer:
         return self._invalid(route, Invalid("请求体过大", 413))
 
+    def too_slow(self, route: Found) -> DirectAnswer:
+        return self._invalid(route, Invalid("请求超时", 408))
+
     def _invalid(self, route: Found, error: Invalid) -> DirectAnswer:
         log.info("http.bad_input", route=route.route.rule, why=error.text)
         return _direct(push_answers.refusal(Refusal.BAD_INPUT, strict=True, text=error.text, status=error.status))

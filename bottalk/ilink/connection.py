@@ -54,10 +54,6 @@ class Connection:
         self.answer_begun = False
 
     @property
-    def is_open(self) -> bool:
-        return self._stream is not None
-
-    @property
     def is_cold(self) -> bool:
         return self._stream is None
 

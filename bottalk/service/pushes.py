@@ -115,7 +115,7 @@ class Pushes:
             return PushAnswer(strict, Refusal.CONFLICT)
         except NoAccount:
             return PushAnswer(strict, Refusal.BAD_KEY)
-        except (CannotWrite, MailboxFull, NotTaken):
+        except (CannotWrite, MailboxFull, NotTaken, sqlite3.OperationalError):  # the last: the key could not be read
             return PushAnswer(strict, Refusal.BUSY)
 
     async def story(self, push_id: PushId, readkey: Secret) -> list[RowStory]:
@@ -128,7 +128,8 @@ class Pushes:
             await underway.wait()
         decided = self._underway[user.id, key] = trio.Event()
         try:
-            first = await self._database.read(lambda c: self._first(c, user.id, key, form))
+            now = self._clock.now()
+            first = await self._database.read(lambda c: _first(c, user.id, key, form, now))
             if first is None:
                 return await self._new(form, user, strict, decided)
         finally:
@@ -137,10 +138,6 @@ class Pushes:
         for channel_id, row_id, _ in first.rows:
             self._pictures.outboxes.of(channel_id).listen(row_id, slot)
         return await self._told(first, slot, form.wait, strict, None)
-
-    def _first(self, connection: sqlite3.Connection, user_id: UserId, key: str, form: PushForm) -> Accepted | None:
-        found = remembered(connection, user_id, key, self._clock.now())
-        return None if found is None else replay(connection, found, content_hash(form))
 
     def _decide(self, user_id: UserId, key: str, decided: trio.Event) -> None:
         """The first push of the key is accepted or refused: who waited for that may go on."""
@@ -199,6 +196,11 @@ def _accept(form: PushForm, user: User, wanted: Sequence[Channel], slot: Slot) -
         content_hash=content_hash(form) if form.idempotency_key is not None else None,
         listener=slot,
     )
+
+
+def _first(connection: sqlite3.Connection, user_id: UserId, key: str, form: PushForm, now: float) -> Accepted | None:
+    found = remembered(connection, user_id, key, now)
+    return None if found is None else replay(connection, found, content_hash(form))
 
 
 def content_hash(form: PushForm) -> str:

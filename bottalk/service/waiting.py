@@ -8,9 +8,9 @@ from bottalk.actors.gate import Gates
 from bottalk.actors.heartbeat import Heartbeats
 from bottalk.clock import Clock
 from bottalk.config import Config
-from bottalk.delivery import pacing
+from bottalk.delivery import queue
 from bottalk.delivery.outlook import Prospect, prospect
-from bottalk.values import ChannelId, Outcome, Priority, RowId
+from bottalk.values import ChannelId, Outcome, RowId
 from bottalk.verbs.draft import Pictures
 
 Kept = tuple[ChannelId, RowId]
@@ -91,13 +91,9 @@ class Waiting:
             raise LookupError(f"channel {channel_id} has a row and is not in the directory")
         outbox = self._pictures.outboxes.of(channel_id)
         now = self._clock.now()
-        row, oldest = outbox.get(row_id), outbox.oldest()
-        waiting = pacing.Waiting(
-            oldest_at=oldest.accepted_at if oldest else now,
-            urgent=row is not None and row.priority is Priority.URGENT,
-        )
-        not_before = row.not_before if row else None
-        return prospect(channel, waiting, now, self._config.delivery, not_before)
+        row = outbox.get(row_id)
+        waiting = queue.waiting(queue.ready(outbox, now), now)
+        return prospect(channel, waiting, now, self._config.delivery, row.not_before if row else None)
 
     def _can_help(self, pending: Sequence[Kept], deadline: float) -> bool:
         """Whether one of the rows may still go before `deadline` (trio's clock), as far as the policy knows."""

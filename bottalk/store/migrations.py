@@ -122,6 +122,7 @@ CREATE TABLE sessions (
   expires_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_expires_at ON sessions (expires_at);
 
 CREATE TABLE bindings (
   code TEXT PRIMARY KEY,

@@ -26,6 +26,7 @@ def inbound(draft: Draft, m: Inbound) -> int:
         channel_rows.update_cursor(draft.connection, channel)
         draft.mine.channels[channel.id] = channel
         return 0
+    inbound_rows.forget_old(draft.connection, draft.now)
     new = sum(inbound_rows.note(draft.connection, m.channel_id, message.keys, draft.now) for message in m.messages)
     for message in m.messages:
         if message.context_token is not None:

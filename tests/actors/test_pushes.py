@@ -1,5 +1,7 @@
 """A push through the whole tree, in virtual time, against the sandbox."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import trio
@@ -91,3 +93,18 @@ async def test_what_is_queued_at_the_end_is_sent_after_a_restart(tmp_path: Path,
         await again.write(person)
         await again.until(lambda: again.waiting(person) == 0, within=5)
         assert again.texts(person)[-1] == "重启前"
+
+
+async def test_what_is_over_is_not_kept(tmp_path: Path, autojump_clock: object) -> None:
+    """Messages that were seen a day ago, and sessions that ended, leave the database when the next ones come."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        await world.daemon.services.sessions.open()
+        for _ in range(3):
+            world.clock.offset += 31 * 86_400
+            await world.write(person)
+            await world.daemon.services.sessions.open()
+    with closing(sqlite3.connect(tmp_path / "bottalk.db")) as connection:
+        (days,) = connection.execute("SELECT max(seen_at) - min(seen_at) FROM inbound").fetchone()
+        assert days == 0
+        assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (1,)

@@ -35,6 +35,9 @@ class Toy:
     def too_large(self, route: Any) -> DirectAnswer:  # noqa: ANN401
         return DirectAnswer(413, [(b"content-length", b"2")], b"no")
 
+    def too_slow(self, route: Any) -> DirectAnswer:  # noqa: ANN401
+        return DirectAnswer(408, [(b"content-length", b"4")], b"slow")
+
 
 async def test_direct_and_app_take_turns_on_one_connection() -> None:
     async with serving(EchoApp(), direct=Toy()) as served:
@@ -86,6 +89,19 @@ async def test_a_body_over_the_limit_is_refused_and_the_connection_closed() -> N
         await client.send(b"POST /direct HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200)
         assert (await client.answer())[:2] == (413, b"no")
         assert await client.closed()
+        assert toy.answered == 0
+
+
+async def test_a_body_that_drips_in_is_refused_after_half_a_minute(mock_clock: trio.testing.MockClock) -> None:
+    toy = Toy()
+    async with serving(EchoApp(), direct=toy) as served:
+        client = await served.connect()
+        await client.send(b"POST /direct HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        for _ in range(2):
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            mock_clock.jump(20)
+            await client.send(b"x")
+        assert (await client.answer())[:2] == (408, b"slow")
         assert toy.answered == 0
 
 

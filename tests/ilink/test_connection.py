@@ -44,7 +44,7 @@ async def broken(handler: Handler) -> IlinkTransportError:
         line = connection(server.origin)
         with pytest.raises(IlinkTransportError) as caught:
             await line.exchange(POST)
-        assert not line.is_open
+        assert line.is_cold
         assert server.connections == 1, "a POST is never sent again by the connection"
         return caught.value
 
@@ -58,7 +58,7 @@ async def test_one_request_one_answer_with_the_exact_bytes() -> None:
 
     async with serving(handle) as server:
         line = connection(server.origin)
-        assert not line.is_open
+        assert line.is_cold
         answer = await line.exchange(POST)
         await line.aclose()
     assert answer == Answer(200, b"hello", "7")
@@ -122,7 +122,7 @@ async def test_connection_close_is_obeyed_at_once(head: str) -> None:
         line = connection(server.origin)
         for _ in range(2):
             await line.exchange(POST)
-            assert not line.is_open
+            assert line.is_cold
     assert server.connections == 2
 
 
@@ -131,7 +131,7 @@ async def test_an_answer_framed_by_the_end_closes_the_connection() -> None:
         line = connection(server.origin)
         for _ in range(2):
             assert (await line.exchange(POST)).body == b"x"
-            assert not line.is_open
+            assert line.is_cold
     assert server.connections == 2
 
 
@@ -160,7 +160,7 @@ async def test_a_connection_closed_while_idle_is_replaced_before_use() -> None:
         line = connection(server.origin)
         await line.exchange(POST)
         await server.closed.wait()
-        assert line.is_open
+        assert not line.is_cold
         assert (await line.exchange(POST)).body == b"two"
         await line.aclose()
     assert server.connections == 2
@@ -262,7 +262,7 @@ async def test_a_deadline_drops_the_connection(
         with trio.move_on_after(5) as scope:
             await line.exchange(POST)
         assert scope.cancelled_caught
-        assert (line.sent, line.answer_begun, line.is_open) == (True, begun, False)
+        assert (line.sent, line.answer_begun, line.is_cold) == (True, begun, True)
 
 
 async def test_the_line_says_when_the_answer_has_begun() -> None:
