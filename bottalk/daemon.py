@@ -31,6 +31,7 @@ from bottalk.actors.recovery import begin_run, end_run
 from bottalk.actors.reminders import Reminders
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
+from bottalk.delivery.digest import Style
 from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
@@ -133,6 +134,7 @@ class _Parts:
     """What is open before the tree is built."""
 
     config: Config
+    style: Style
     clock: Clock
     rng: random.Random
     database: Database
@@ -174,8 +176,9 @@ async def open_daemon(
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
-            await begin_run(database, pictures, config, clock.now())
-            parts = _Parts(config, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
+            style = _style(config)
+            await begin_run(database, pictures, config, style, clock.now())
+            parts = _Parts(config, style, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ilink.sweep)
@@ -223,7 +226,7 @@ def _build(p: _Parts) -> Daemon:
         config=p.config,
         clock=p.clock,
         rng=p.rng,
-        zone=ZoneInfo(p.config.tz),
+        style=p.style,
     )
     channels = Channels(tools, _supervisor("channels", p))
     binding_tools = BindingTools(p.ilink, journal.mailbox, directory, p.clock, channels.restart)
@@ -331,6 +334,10 @@ def _root(
 
 def _supervisor(name: str, p: _Parts) -> Supervisor:
     return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
+
+
+def _style(config: Config) -> Style:
+    return Style(config.delivery, ZoneInfo(config.tz))
 
 
 def _ilink_settings(config: Config) -> IlinkSettings:

@@ -203,6 +203,10 @@ class Row(Struct, frozen=True, gc=False):
     replace_key: str | None = None
     attempts: int = 0
     maybe_duplicate: bool = False
+    readkey: Secret | None = None
+    """Opens the page that shows the whole text."""
+    parts_sent: int = 0
+    """Of a text that goes in several messages: how many of them iLink has accepted."""
 
 
 class Outcome(Struct, frozen=True, gc=False):

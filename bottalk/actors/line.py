@@ -3,7 +3,6 @@
 import random
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -12,6 +11,7 @@ from bottalk.actors.heartbeat import Heartbeat, Heartbeats
 from bottalk.actors.persist import persist
 from bottalk.clock import Clock
 from bottalk.config import Config
+from bottalk.delivery.digest import Style
 from bottalk.delivery.verdict import Fault, Verdict, judge
 from bottalk.directory import Directory
 from bottalk.ilink.client import Bot, Ilink
@@ -40,7 +40,7 @@ class Tools:
     config: Config
     clock: Clock
     rng: random.Random
-    zone: ZoneInfo
+    style: Style
 
 
 class SessionEnded(Exception):

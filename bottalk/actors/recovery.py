@@ -5,7 +5,6 @@ Which one it was is not known: at most one for each channel, made of the head of
 
 import sqlite3
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
 import structlog
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from bottalk.config import Config
 from bottalk.delivery import digest, queue
 from bottalk.delivery import window as windows
+from bottalk.delivery.digest import Style
 from bottalk.store import channels as channel_rows
 from bottalk.store import pushes as push_rows
 from bottalk.store import runs
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 CUT = "the daemon was cut while this may have been under way"
 
 
-async def begin_run(database: Database, pictures: Pictures, config: Config, now: float) -> None:
+async def begin_run(database: Database, pictures: Pictures, config: Config, style: Style, now: float) -> None:
     """Note in the database that a daemon runs. After a run that was cut, every open channel with waiting rows counts
     one uncertain send, and the rows of its first message say `maybe_duplicate`.
 
@@ -34,7 +34,7 @@ async def begin_run(database: Database, pictures: Pictures, config: Config, now:
 
     def write(connection: sqlite3.Connection) -> list[tuple[Channel, list[Row]]]:
         with transaction(connection):
-            suspects = list(_suspects(pictures, config, now)) if runs.begin(connection) else []
+            suspects = list(_suspects(pictures, config, style, now)) if runs.begin(connection) else []
             for channel, rows in suspects:
                 channel_rows.update_window(connection, channel)
                 for row in rows:
@@ -60,13 +60,12 @@ async def end_run(database: Database) -> None:
     await database.write(write)
 
 
-def _suspects(pictures: Pictures, config: Config, now: float) -> Iterator[tuple[Channel, list[Row]]]:
+def _suspects(pictures: Pictures, config: Config, style: Style, now: float) -> Iterator[tuple[Channel, list[Row]]]:
     """The channels that may have had a send in flight, and their rows in it, as they are to be."""
-    zone = ZoneInfo(config.tz)
     for channel in pictures.directory.channels():
         outbox = pictures.outboxes.of(channel.id) if pictures.outboxes.depth(channel.id) else None
         if outbox is None or windows.state(channel.window, now, config.delivery) is not windows.State.OPEN:
             continue
-        batch = digest.compose(queue.ready(outbox, now), config.delivery, zone)
+        batch = digest.compose(queue.ready(outbox, now), style)
         rows = [replace(row, attempts=row.attempts + 1, maybe_duplicate=True) for row in batch.rows]
         yield replace(channel, window=windows.uncertain(channel.window, now)), rows

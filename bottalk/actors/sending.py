@@ -165,7 +165,7 @@ class Sender:
         if self._frozen is None:
             tools = self._line.tools
             rows = queue.ready(self._line.outbox, tools.clock.now())
-            self._frozen = _Frozen(digest.compose(rows, tools.config.delivery, tools.zone))
+            self._frozen = _Frozen(digest.compose(rows, tools.style))
         return self._frozen
 
     async def _try(self, frozen: _Frozen) -> None:

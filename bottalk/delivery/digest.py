@@ -10,8 +10,19 @@ from msgspec import Struct
 
 from bottalk.config import DeliverySettings
 from bottalk.values import Row, RowId
+from bottalk.words import DEFAULT, Words
 
 DIVIDER = "\n\n———\n\n"
+
+
+class Style(Struct, frozen=True):
+    """How messages are made up: what fits, in which zone times are told, our own words, and where pages are."""
+
+    settings: DeliverySettings
+    zone: ZoneInfo
+    words: Words = DEFAULT
+    pages: str | None = None
+    """The public address, to which `/m/{pushid}?readkey=` is added; None where a link would lead nowhere."""
 
 
 class Batch(Struct, frozen=True):
@@ -25,6 +36,8 @@ class Batch(Struct, frozen=True):
     rows: tuple[Row, ...]
     text: str
     client_id: str
+    parts_sent: int = 0
+    """More than 0: a part of its only row's text, after which so many parts are out and more follow."""
 
     @property
     def row_ids(self) -> tuple[RowId, ...]:
@@ -41,8 +54,12 @@ class _Entry:
     times: int = 1
 
 
-def compose(rows: Sequence[Row], settings: DeliverySettings, zone: ZoneInfo) -> Batch:
-    """The next message for these rows (at least one), in order: as many from the head as fit the safe text size."""
+def compose(rows: Sequence[Row], style: Style, tail: str = "") -> Batch:
+    """The next message for these rows (at least one), in order: as many from the head as fit the safe text size.
+
+    `tail` is one more line that ends it.
+    """
+    settings, zone = style.settings, style.zone
     taken = 1
     text = _single(rows[0], settings)
     while taken < len(rows):
@@ -50,7 +67,7 @@ def compose(rows: Sequence[Row], settings: DeliverySettings, zone: ZoneInfo) -> 
         if not _fits(longer, settings):
             break
         taken, text = taken + 1, longer
-    return freeze(rows[:taken], text)
+    return freeze(rows[:taken], f"{text}\n\n{tail}" if tail else text)
 
 
 def freeze(rows: Sequence[Row], text: str) -> Batch:

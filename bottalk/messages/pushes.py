@@ -97,3 +97,5 @@ class Settle(Ask[None], Struct, frozen=True):
     settlements: tuple[Settlement, ...] = ()
     tried: tuple[RowId, ...] = ()
     error: str = ""
+    part: tuple[RowId, int] | None = None
+    """Of this row so many parts are out by now; the rest follows."""

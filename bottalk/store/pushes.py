@@ -14,6 +14,7 @@ from bottalk.values import (
     RowId,
     RowStatus,
     RowStory,
+    Secret,
     Settlement,
     UserId,
 )
@@ -104,11 +105,16 @@ def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe
     )
 
 
+def note_part(connection: sqlite3.Connection, row_id: RowId, count: int) -> None:
+    """So many parts of the row's text are out."""
+    connection.execute("UPDATE push_logs SET parts_sent = ? WHERE id = ? AND status = 'queued'", (count, row_id))
+
+
 def queued(connection: sqlite3.Connection) -> list[Row]:
     """Every waiting row, by channel and in the order of acceptance."""
     found = connection.execute(
         "SELECT id, push_id, channel_id, title, text, accepted_at, expires_at, priority, not_before, replace_key,"
-        " attempts, maybe_duplicate FROM push_logs WHERE status = 'queued' ORDER BY channel_id, id"
+        " attempts, maybe_duplicate, readkey, parts_sent FROM push_logs WHERE status = 'queued' ORDER BY channel_id, id"
     )
     return [
         Row(
@@ -124,6 +130,8 @@ def queued(connection: sqlite3.Connection) -> list[Row]:
             replace_key=r["replace_key"],
             attempts=r["attempts"],
             maybe_duplicate=bool(r["maybe_duplicate"]),
+            readkey=Secret(r["readkey"]),
+            parts_sent=r["parts_sent"],
         )
         for r in found
     ]

@@ -40,6 +40,7 @@ def accept(draft: Draft, m: Accept) -> Accepted:
     # what was neither kept nor sent is not remembered: the caller tries again
     key = m.idempotency_key if any(o.status is RowStatus.QUEUED for o in outcomes.values()) else None
     readkey = draft.mint(16)
+    secret = Secret(readkey)
     push_id = PushId(draft.next_row_id)
     not_before = draft.now + m.delay if m.delay else None
     expires_at = (not_before or draft.now) + (m.ttl or draft.config.delivery.keep)
@@ -57,6 +58,7 @@ def accept(draft: Draft, m: Accept) -> Accepted:
             priority=m.priority,
             not_before=not_before,
             replace_key=m.replace_key,
+            readkey=secret,
         )
         content_hash = m.content_hash if key else None
         birth = push_rows.Birth(
@@ -67,7 +69,7 @@ def accept(draft: Draft, m: Accept) -> Accepted:
         if outcome.status is RowStatus.QUEUED:
             draft.mine.born.append((row, m.listener))
         rows.append((channel_id, row_id, outcome))
-    return Accepted(push_id, Secret(readkey), tuple(rows))
+    return Accepted(push_id, secret, tuple(rows))
 
 
 def remembered(
@@ -111,6 +113,12 @@ def settle(draft: Draft, m: Settle) -> None:
         if row is not None:
             tried = replace(row, attempts=row.attempts + 1, maybe_duplicate=row.maybe_duplicate or uncertain)
             draft.mine.tried.append(tried)
+    if m.part is not None:
+        row_id, count = m.part
+        push_rows.note_part(draft.connection, row_id, count)
+        row = draft.waiting_row(m.channel_id, row_id)
+        if row is not None:
+            draft.mine.tried.append(replace(row, parts_sent=count))
     channel = draft.channel(m.channel_id)
     if channel is None or channel.bot_token != m.bot_token:
         return  # the try belongs to a binding that is gone; its rows are settled all the same

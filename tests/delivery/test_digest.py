@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottalk.config import DeliverySettings
-from bottalk.delivery.digest import compose
+from bottalk.delivery.digest import Style, compose
 from bottalk.values import ChannelId, PushId, Row, RowId
 
 SETTINGS = DeliverySettings()
-ZONE = ZoneInfo("Asia/Shanghai")
+STYLE = Style(SETTINGS, ZoneInfo("Asia/Shanghai"))
 T0 = 1_790_000_000.0
 
 
@@ -19,13 +19,13 @@ def row(number: int, title: str, text: str = "") -> Row:
 
 
 def test_a_single_push_is_sent_in_its_own_words() -> None:
-    assert compose([row(1, "磁盘", "快满了")], SETTINGS, ZONE).text == "磁盘\n\n快满了"
-    assert compose([row(1, "只有标题")], SETTINGS, ZONE).text == "只有标题"
-    assert compose([row(1, "", "  只有正文\n")], SETTINGS, ZONE).text == "  只有正文\n"
+    assert compose([row(1, "磁盘", "快满了")], STYLE).text == "磁盘\n\n快满了"
+    assert compose([row(1, "只有标题")], STYLE).text == "只有标题"
+    assert compose([row(1, "", "  只有正文\n")], STYLE).text == "  只有正文\n"
 
 
 def test_several_are_numbered_in_order_with_their_times() -> None:
-    batch = compose([row(1, "甲", "一"), row(2, "乙", "二")], SETTINGS, ZONE)
+    batch = compose([row(1, "甲", "一"), row(2, "乙", "二")], STYLE)
     assert batch.row_ids == (1, 2)
     assert batch.text.startswith("共 2 条消息")
     assert batch.text.index("1. ") < batch.text.index("甲") < batch.text.index("2. ") < batch.text.index("乙")
@@ -33,14 +33,14 @@ def test_several_are_numbered_in_order_with_their_times() -> None:
 
 
 def test_identical_pushes_are_one_entry_with_a_count() -> None:
-    batch = compose([row(n, "心跳") for n in range(1, 6)], SETTINGS, ZONE)
+    batch = compose([row(n, "心跳") for n in range(1, 6)], STYLE)
     assert len(batch.rows) == 5
     assert batch.text.count("心跳") == 1
     assert "×5" in batch.text
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_how_much_is_missing() -> None:
-    batch = compose([row(1, "长", "字" * 5000)], SETTINGS, ZONE)
+    batch = compose([row(1, "长", "字" * 5000)], STYLE)
     assert len(batch.text) <= SETTINGS.safe_characters
     assert "…" in batch.text
     shown = batch.text.count("字") - 1  # the note itself says 字 once
@@ -48,11 +48,11 @@ def test_a_text_that_is_too_long_is_cut_and_says_how_much_is_missing() -> None:
 
 
 def test_the_client_id_belongs_to_rows_and_text() -> None:
-    one = compose([row(1, "甲")], SETTINGS, ZONE)
-    assert compose([row(1, "甲")], SETTINGS, ZONE).client_id == one.client_id
-    assert compose([row(1, "乙")], SETTINGS, ZONE).client_id != one.client_id
-    assert compose([row(2, "甲")], SETTINGS, ZONE).client_id != one.client_id
-    assert compose([row(1, "甲"), row(2, "乙")], SETTINGS, ZONE).client_id != one.client_id
+    one = compose([row(1, "甲")], STYLE)
+    assert compose([row(1, "甲")], STYLE).client_id == one.client_id
+    assert compose([row(1, "乙")], STYLE).client_id != one.client_id
+    assert compose([row(2, "甲")], STYLE).client_id != one.client_id
+    assert compose([row(1, "甲"), row(2, "乙")], STYLE).client_id != one.client_id
 
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=3000)
@@ -61,7 +61,7 @@ TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12))
 def test_a_batch_takes_from_the_head_in_order_and_fits(texts: list[tuple[str, str]]) -> None:
     rows = [row(n, title, text or "x") for n, (title, text) in enumerate(texts, 1)]
-    batch = compose(rows, SETTINGS, ZONE)
+    batch = compose(rows, STYLE)
     assert batch.rows == tuple(rows[: len(batch.rows)])
     assert len(batch.rows) >= 1
     assert len(batch.text) <= SETTINGS.safe_characters
