@@ -21,6 +21,7 @@ from bottalk import __version__
 from bottalk.actors.binding import BindingTools
 from bottalk.actors.bindings import Bindings
 from bottalk.actors.channels import Channels
+from bottalk.actors.departed import Departed
 from bottalk.actors.gate import Gates, GateStatus
 from bottalk.actors.heartbeat import Heartbeats
 from bottalk.actors.housekeeper import Housekeeper
@@ -269,7 +270,7 @@ def _build(p: _Parts) -> Daemon:
     if p.sockets:
         app = create_app(services, p.config, p.secret)
         web = Web(app, app.door, p.sockets)
-    housekeeper = Housekeeper(directory, journal.mailbox)
+    housekeeper = Housekeeper([Departed(directory, journal.mailbox)], p.clock)
     root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)

@@ -1,53 +1,83 @@
-"""The housekeeper: has the logs of deleted accounts removed, in small bites between everybody else's writes."""
+"""The housekeeper: does its jobs, each in a round of its own time, between everybody else's writes."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 import trio
 
-from bottalk.directory import Directory
+from bottalk.actors.jobs import Job, JobStatus
+from bottalk.clock import Clock
 from bottalk.errors import CannotWrite
-from bottalk.messages import ForgetUserLog
-from supervisors import Child, Mailbox, MailboxFull, NotTaken
+from supervisors import Child, MailboxFull, NotTaken
 
 log = structlog.get_logger()
-
-BREATH_S = 0.1
-"""Seconds between two bites of about 20 ms: pushes keep the disk to themselves most of the time."""
 
 RETRY_S = 3.0
 """Seconds between tries while the journal takes nothing."""
 
 
-class Housekeeper:
-    """What is still to be removed is known to the directory, and read from the log at start: a cut loses nothing."""
+@dataclass(frozen=True, slots=True)
+class HousekeeperStatus:
+    """Each job, in the order given."""
 
-    def __init__(self, directory: Directory, journal: Mailbox[Any]) -> None:
-        self._directory = directory
-        self._journal = journal
+    jobs: tuple[JobStatus, ...]
+
+
+class Housekeeper:
+    """Each job has a task, so that a long one holds up no other."""
+
+    def __init__(self, jobs: Sequence[Job], clock: Clock) -> None:
+        self._jobs = tuple(jobs)
+        self._clock = clock
+        self._last: dict[str, float] = {}
+        """When each job's last round ended, wall time."""
+        self._refused: dict[str, str] = {}
+        """Why the journal takes nothing of a job, while it does not."""
+
+    def status(self) -> HousekeeperStatus:
+        return HousekeeperStatus(
+            tuple(
+                JobStatus(job.name, self._last.get(job.name), job.done, self._refused.get(job.name))
+                for job in self._jobs
+            )
+        )
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         """Work until a stop is asked, which cuts it: a bite that the journal has taken is written all the same."""
         task_status.started()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._work)
+            for job in self._jobs:
+                nursery.start_soon(self._keep, job)
             await child.stopping.wait()
             nursery.cancel_scope.cancel()
 
-    async def _work(self) -> None:
+    async def _keep(self, job: Job) -> None:
         while True:
-            if self._directory.gone:
-                await trio.sleep(BREATH_S if await self._bite() else RETRY_S)
+            if await self._round(job):
+                await _rest(job)
             else:
-                await self._directory.someone_left.wait()
+                await trio.sleep(RETRY_S)
 
-    async def _bite(self) -> bool:
-        """One bite; whether the journal took it."""
-        user_id = next(iter(self._directory.gone))
+    async def _round(self, job: Job) -> bool:
+        """One round; whether the journal took what it had to write."""
         try:
-            count = await self._journal.ask(ForgetUserLog(user_id))
+            await job.round()
         except (CannotWrite, MailboxFull, NotTaken) as e:
-            log.debug("housekeeper.waiting", why=str(e))
+            if job.name not in self._refused:
+                log.warning("housekeeper.waiting", job=job.name, why=str(e))
+            self._refused[job.name] = str(e)
             return False
-        log.debug("housekeeper.forgot", user=user_id, rows=count)
+        if self._refused.pop(job.name, None) is not None:
+            log.info("housekeeper.resumed", job=job.name)
+        self._last[job.name] = self._clock.now()
         return True
+
+
+async def _rest(job: Job) -> None:
+    """Return when the job's next round is due."""
+    with trio.move_on_after(job.period):
+        if job.news is None:
+            await trio.sleep_forever()
+        else:
+            await job.news.wait()
