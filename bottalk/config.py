@@ -5,7 +5,8 @@ the documentation against the code all read it (`table()`).
 
 Precedence: command line, environment, file, default. In the environment a setting `delivery.quota` is
 `BOTTALK_DELIVERY_QUOTA`; a few are known to users by an older name without the prefix (`PORT`), which is read too;
-given both, the prefixed one counts.
+given both, the prefixed one counts. A secret may also come from a file: `SESSION_SECRET_FILE` names it, or it is the
+unit's systemd credential `session_secret`.
 """
 
 import dataclasses
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bottalk import secret_files
+from bottalk.secret_files import SecretFileError
 from bottalk.values import Secret
 
 
@@ -142,6 +145,10 @@ class Config:
         return Path(self.data_dir) / "bottalk.db"
 
 
+CLIENT_VARIABLES = frozenset({"BOTTALK_SEND_KEY", "BOTTALK_URL"})
+"""Read by commands that speak to a daemon, and no settings of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One line of the table."""
@@ -151,6 +158,15 @@ class Setting:
     type: Any
     default: Any
     rule: Rule
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its names in the environment, the one that counts last."""
+        return (self.rule.plain_env, self.env) if self.rule.plain_env else (self.env,)
+
+    @property
+    def is_secret(self) -> bool:
+        return self.type is Secret
 
 
 def table() -> tuple[Setting, ...]:
@@ -169,6 +185,14 @@ def _lines(section: type[Any], prefix: str) -> Iterable[Setting]:
             yield from _lines(hints[f.name], f"{prefix}{f.name}.")
 
 
+def value_of(config: Config, name: str) -> Any:  # noqa: ANN401 - the table holds values of every type
+    """The value of the setting of that dotted name."""
+    found: Any = config
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
 def load(
     path: Path | None = None,
     environ: Mapping[str, str] | None = None,
@@ -178,32 +202,83 @@ def load(
 
     Raises ConfigError with every bad value at once, each with what to write instead.
     """
+    return read(path, environ, overrides).config
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and where each that is not a default came from: a variable, a file, the command line."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+def read(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """As `load`, with the origins."""
     environ = os.environ if environ is None else environ
     problems: list[str] = []
     found: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     known = {s.name: s for s in table()}
     for name, value in _from_file(path, problems).items():
         if name not in known:
             problems.append(f"{path}: unknown setting {name!r}{_suggest(name, known)}")
             continue
         _take(found, known[name], value, f"{path}: {name}", problems)
+        origins[name] = str(path)
     for s in known.values():
-        for env in (s.rule.plain_env, s.env):
-            if env and environ.get(env, "") != "":
-                _take(found, s, environ[env], env, problems)
-    envs = {s.env for s in known.values()}
-    problems += [
-        f"environment: unknown setting {key}{_suggest(key, envs)}"
-        for key in environ
-        if key.startswith("BOTTALK_") and key not in envs
-    ]
+        for origin, value in _from_environment(s, environ, problems):
+            _take(found, s, value, origin, problems)
+            origins[s.name] = origin
+    problems += _unknown_variables(environ, known.values())
     for name, value in (overrides or {}).items():
         _take(found, known[name], value, name, problems)
+        origins[name] = "command line"
     problems += _cross_checks(found)
     if problems:
         raise ConfigError("\n".join(problems))
-    config: Config = _build(Config, found, "")
-    return config
+    return Loaded(_build(Config, found, ""), origins)
+
+
+def _from_environment(s: Setting, environ: Mapping[str, str], problems: list[str]) -> Iterable[tuple[str, str]]:
+    """What the environment says of a setting, each with its origin; the last counts."""
+    if s.is_secret:
+        try:
+            credential = secret_files.of_credentials(environ, s.name)
+            if credential is not None:
+                yield f"credential {s.name}", credential
+        except SecretFileError as e:
+            problems.append(f"credential {s.name}: {e}")
+    for env in s.names:
+        if environ.get(env, "") != "":
+            yield env, environ[env]
+        if s.is_secret and environ.get(f"{env}_FILE", "") != "":
+            yield from _from_secret_file(env, environ, problems)
+
+
+def _from_secret_file(env: str, environ: Mapping[str, str], problems: list[str]) -> Iterable[tuple[str, str]]:
+    if environ.get(env, "") != "":
+        problems.append(f"{env} and {env}_FILE are both set: keep one of them")
+        return
+    try:
+        text = secret_files.of_variable(environ, env)
+    except SecretFileError as e:
+        problems.append(f"{env}_FILE: {e}")
+        return
+    if text is not None:
+        yield f"{env}_FILE", text
+
+
+def _unknown_variables(environ: Mapping[str, str], known: Iterable[Setting]) -> Iterable[str]:
+    envs = {s.env for s in known} | CLIENT_VARIABLES
+    envs |= secret_files.variables(s.env for s in known if s.is_secret)
+    for key in environ:
+        if key.startswith("BOTTALK_") and key not in envs:
+            yield f"environment: unknown setting {key}{_suggest(key, envs)}"
 
 
 def _from_file(path: Path | None, problems: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bottalk.config import Config, ConfigError, Setting, load, table
+from bottalk.config import Config, ConfigError, Setting, load, read, table, value_of
 from bottalk.values import Secret
 
 FILE = Path(__file__).parent.parent / "config" / "bottalk.toml"
@@ -27,13 +27,6 @@ def problems(
     with pytest.raises(ConfigError) as caught:
         load(path, environ or {}, overrides)
     return str(caught.value).split("\n")
-
-
-def value_of(config: Config, name: str) -> object:
-    found: object = config
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 # --- where a value comes from ---
@@ -274,3 +267,48 @@ def _range(s: Setting) -> str:
     if rule.low is None:
         return ""
     return f" (at least {rule.low:.10g})" if rule.high is None else f" ({rule.low:.10g} to {rule.high:.10g})"
+
+
+# --- secrets from files ---
+
+
+def test_a_secret_comes_from_the_file_its_variable_names(tmp_path: Path) -> None:
+    file = tmp_path / "word"
+    file.write_text("from a file\n", encoding="utf-8")
+    for name in ("SESSION_SECRET", "BOTTALK_SESSION_SECRET"):
+        loaded = read(None, {f"{name}_FILE": str(file)})
+        assert loaded.config.session_secret == Secret("from a file")
+        assert loaded.origins == {"session_secret": f"{name}_FILE"}
+
+
+def test_a_secret_comes_from_the_units_credentials_and_a_variable_beats_it(tmp_path: Path) -> None:
+    (tmp_path / "monitor_token").write_text("of systemd", encoding="utf-8")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    loaded = read(None, environ)
+    assert loaded.config.monitor_token == Secret("of systemd")
+    assert loaded.origins == {"monitor_token": "credential monitor_token"}
+    assert load(environ=environ | {"MONITOR_TOKEN": "said"}).monitor_token == Secret("said")
+
+
+def test_a_secret_file_that_cannot_be_used_is_named_and_its_text_is_not(tmp_path: Path) -> None:
+    for name, raw in (("empty", b"\n"), ("large", b"hidden" * 20_000), ("binary", b"hidden\xff")):
+        (tmp_path / name).write_bytes(raw)
+    for name, what in (("empty", "is empty"), ("large", "too large"), ("binary", "UTF-8"), ("missing", "cannot be")):
+        (problem,) = problems(environ={"MONITOR_TOKEN_FILE": str(tmp_path / name)})
+        assert what in problem
+        assert str(tmp_path / name) in problem
+        assert "hidden" not in problem
+
+
+def test_a_secret_given_twice_is_an_error(tmp_path: Path) -> None:
+    (problem,) = problems(environ={"MONITOR_TOKEN": "x", "MONITOR_TOKEN_FILE": str(tmp_path)})
+    assert problem == "MONITOR_TOKEN and MONITOR_TOKEN_FILE are both set: keep one of them"
+
+
+def test_only_secrets_come_from_files() -> None:
+    (problem,) = problems(environ={"BOTTALK_PORT_FILE": "/dev/null"})
+    assert problem.startswith("environment: unknown setting BOTTALK_PORT_FILE")
+
+
+def test_the_variables_of_client_commands_are_no_mistake() -> None:
+    assert load(environ={"BOTTALK_SEND_KEY": "x", "BOTTALK_URL": "http://localhost:1"}) == Config()

@@ -9,7 +9,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("bottalk.values", "bottalk.messages", "bottalk.errors", "bottalk.config", "bottalk.clock", "bottalk.words"),
+    (
+        "bottalk.values",
+        "bottalk.messages",
+        "bottalk.errors",
+        "bottalk.config",
+        "bottalk.clock",
+        "bottalk.words",
+        "bottalk.secret_files",
+    ),
     ("bottalk.delivery", "bottalk.schedule", "bottalk.health"),
     ("bottalk.store", "bottalk.ilink"),
     ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers"),

@@ -4,6 +4,7 @@ import click
 
 from bottalk import __version__
 from bottalk.cli.admin import admin
+from bottalk.cli.config import config
 from bottalk.cli.demo import demo
 from bottalk.cli.sandbox import sandbox
 from bottalk.cli.serve import serve
@@ -18,5 +19,5 @@ def main() -> None:
     """
 
 
-for command in (serve, admin, demo, sandbox):
+for command in (serve, config, admin, demo, sandbox):
     main.add_command(command)
