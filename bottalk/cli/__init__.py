@@ -7,6 +7,7 @@ from bottalk.cli.admin import admin
 from bottalk.cli.config import config
 from bottalk.cli.demo import demo
 from bottalk.cli.sandbox import sandbox
+from bottalk.cli.send import send
 from bottalk.cli.serve import serve
 
 
@@ -19,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (serve, config, admin, demo, sandbox):
+for command in (serve, send, config, admin, demo, sandbox):
     main.add_command(command)
