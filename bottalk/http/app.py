@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from quart import Response, request
 from quart.sessions import SessionInterface
+from quart.typing import ResponseTypes
 from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -29,13 +30,14 @@ from bottalk.http import (
 )
 from bottalk.http.address import Addresses
 from bottalk.http.description import Description
+from bottalk.http.direct import BreakOff
 from bottalk.http.endpoints import Endpoint
 from bottalk.http.guard import Guard
 from bottalk.http.push_door import PushDoor
 from bottalk.http.router import register
 from bottalk.service.services import Services
 from bottalk.values import Secret
-from supervisors import SupervisionError
+from supervisors import OutcomeUnknown, SupervisionError
 
 log = structlog.get_logger()
 
@@ -59,6 +61,12 @@ class App(QuartTrio):
     """`door` answers the push routes."""
 
     door: PushDoor
+
+    async def handle_exception(self, error: Exception) -> ResponseTypes:
+        """A request of which nothing true can be said gets no answer, not even a 500: the server hangs up."""
+        if isinstance(error, BreakOff):
+            raise error
+        return await super().handle_exception(error)
 
 
 def create_app(services: Services, config: Config, session_secret: Secret) -> App:
@@ -130,6 +138,11 @@ def _handle_errors(app: QuartTrio) -> None:
         if status == 405:
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
+
+    @app.errorhandler(OutcomeUnknown)
+    async def unknown(error: OutcomeUnknown) -> Response:
+        # the journal died with it in hand, and the process ends: whether it was saved, nobody can say
+        raise BreakOff from error
 
     @app.errorhandler(CannotWrite)
     @app.errorhandler(SupervisionError)

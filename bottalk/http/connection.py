@@ -75,7 +75,7 @@ class Connection:
             return
         self._shared.open.add(self)
         try:
-            async with RequestTasks(self._shared.on_error) as tasks:
+            async with RequestTasks(self._shared.on_error, self._hang_up) as tasks:
                 self._protocol = HttpProtocol(
                     self._shared.app,
                     self._shared.config,
@@ -132,6 +132,9 @@ class Connection:
 
     def _give(self, seconds: float) -> None:
         self._reading.deadline = trio.current_time() + seconds
+
+    async def _hang_up(self) -> None:
+        await self._on_event(Closed())
 
     async def _on_event(self, event: Event) -> None:
         """What the protocol wants of the connection."""

@@ -36,8 +36,12 @@ class DirectAnswer(Struct, frozen=True):
     body: bytes
 
 
+class BreakOff(Exception):
+    """Nothing true can be said of the request: its connection ends without an answer."""
+
+
 class Direct(Protocol):
-    """What answers such routes. `answer` raises nothing but Cancelled."""
+    """What answers such routes. `answer` raises nothing but Cancelled and BreakOff."""
 
     max_body: int
 
@@ -68,12 +72,14 @@ class DirectStream:
         request: h11.Request,
         client: tuple[str, int] | None,
         send: Callable[[Any], Awaitable[None]],
+        hang_up: Callable[[], Awaitable[None]],
     ) -> None:
         self._direct = direct
         self._route = route
         self._request = request
         self._client = client
         self._send = send
+        self._hang_up = hang_up
         self._parts: list[bytes] = []
         self._size = 0
         self._begun = trio.current_time()
@@ -91,9 +97,18 @@ class DirectStream:
             else:
                 self._parts.append(bytes(event.data))
         elif isinstance(event, EndBody):
-            await self._reply(await self._direct.answer(self._route, self._whole()))
+            await self._answer()
         elif isinstance(event, StreamClosed):
             self._is_over = True
+
+    async def _answer(self) -> None:
+        try:
+            answer = await self._direct.answer(self._route, self._whole())
+        except BreakOff:
+            self._is_over = True
+            await self._hang_up()
+        else:
+            await self._reply(answer)
 
     def _whole(self) -> DirectRequest:
         request = self._request

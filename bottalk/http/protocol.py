@@ -23,7 +23,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, H11SendableEvent, Scope
 
-from bottalk.http.direct import Direct, DirectStream, path_of
+from bottalk.http.direct import BreakOff, Direct, DirectStream, path_of
 
 
 class HttpProtocol(H11Protocol):
@@ -80,7 +80,7 @@ class HttpProtocol(H11Protocol):
         route = self.direct.route(path_of(request)) if self.direct is not None else None
         if self.direct is not None and route is not None:
             # hypercorn's annotation names its own two kinds of stream; it only calls `handle`
-            self.stream = DirectStream(self.direct, route, request, self.client, self.stream_send)  # type: ignore[assignment]
+            self.stream = DirectStream(self.direct, route, request, self.client, self.stream_send, self._hang_up)  # type: ignore[assignment]
             return
         self.stream = HTTPStream(
             self.app,
@@ -104,9 +104,12 @@ class HttpProtocol(H11Protocol):
             )
         )
 
+    async def _hang_up(self) -> None:
+        await self.send(Closed())
+
     async def _refuse(self, status: int) -> None:
         await self._send_error_response(status)
-        await self.send(Closed())
+        await self._hang_up()
 
 
 def _is_url(target: str) -> bool:
@@ -119,11 +122,15 @@ def _is_url(target: str) -> bool:
 
 
 class RequestTasks(TaskGroup):
-    """The nursery of a connection's requests: one task each, whose crash is reported and answered with a 500."""
+    """The nursery of a connection's requests: one task each, whose crash is reported and answered with a 500.
 
-    def __init__(self, on_error: Callable[[BaseException], None]) -> None:
+    One that raises BreakOff is not answered: `hang_up` ends the connection.
+    """
+
+    def __init__(self, on_error: Callable[[BaseException], None], hang_up: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
         self._on_error = on_error
+        self._hang_up = hang_up
 
     async def spawn_app(
         self,
@@ -157,13 +164,19 @@ class RequestTasks(TaskGroup):
                 return {"type": "http.disconnect"}
 
         async def run() -> None:
+            answerable = True
             try:
                 await app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+            except* BreakOff:
+                answerable = False
             except* Exception as errors:
                 self._on_error(errors)
             finally:
                 from_client.close()
-                await send(None)  # the end of the answer, or a 500 if there is none
+                if answerable:
+                    await send(None)  # the end of the answer, or a 500 if there is none
+                else:
+                    await self._hang_up()
 
         self.spawn(run)
         return put

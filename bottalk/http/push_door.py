@@ -14,10 +14,11 @@ from bottalk.errors import Invalid, Refusal
 from bottalk.http import answers, push_answers
 from bottalk.http.address import Addresses
 from bottalk.http.answers import Answer
-from bottalk.http.direct import DirectAnswer, DirectRequest
+from bottalk.http.direct import BreakOff, DirectAnswer, DirectRequest
 from bottalk.http.fields import BODILESS, parse
 from bottalk.http.pushes import METHODS, ROUTES, Route, push_form
 from bottalk.service.pushes import Pushes
+from supervisors import OutcomeUnknown
 
 log = structlog.get_logger()
 
@@ -71,6 +72,8 @@ class PushDoor:
             return _direct(await self._push(route, request))
         except Invalid as e:
             return self._invalid(route, e)
+        except OutcomeUnknown as e:
+            raise BreakOff from e  # the journal died with it in hand: kept or not, nobody knows
         except Exception as e:
             log.error("http.bug", route=route.route.rule, exc_info=e)
             return _direct(push_answers.refusal(Refusal.BUG, strict=True))

@@ -98,14 +98,20 @@ async def test_a_crash_of_the_journal_ends_the_process(tmp_path: Path) -> None:
             bound = await the.bind()
             assert (await the.push(bound, "之前"))["message"] == "success"
             (the.data_dir / "crash-now").touch()
-            try:
-                answer = await the.push(bound, "之间")
-            except httpx.TransportError:
-                answer = {"code": -1}
-            assert answer["code"] != 0, answer  # nobody is told that it was kept
+            with pytest.raises(httpx.RemoteProtocolError):  # the connection breaks: nobody is told a lie
+                await the.push(bound, "之间")
             assert await daemon.ended() == SOFTWARE
             assert "planted" in daemon.errors.read_text()
         assert [row["title"] for row in the.rows()] == ["之前"]
         async with the.daemon():
             assert (await the.push(bound, "之后"))["message"] == "success"
             assert await the.texts(bound.user) == ["之前", "之后"]
+
+
+async def test_a_page_that_the_dying_journal_had_in_hand_is_not_answered_either(tmp_path: Path) -> None:
+    async with field(tmp_path) as the, the.daemon(module="tests.crash.broken_journal") as daemon:
+        await the.bind()
+        (the.data_dir / "crash-now").touch()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await the.client.post(f"{the.url}/api/key/reset", headers={"Origin": the.url})
+        assert await daemon.ended() == SOFTWARE
