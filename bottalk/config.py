@@ -122,6 +122,12 @@ class Config:
     )
     invite: Secret = setting(Secret(""), "the word newcomers must give where registration is invite; empty: nobody can")
     admin_sees_text: bool = setting(False, "administrators see title and text of everybody's pushes in the log")
+    log_days: int = setting(90, "days a settled push stays in the log", low=1, high=3650)
+    log_texts: str = setting(
+        "full",
+        "what the log keeps of a settled push: all, its title, neither; a text sent with a link stays 7 days",
+        choices=("full", "title", "none"),
+    )
     monitor_token: Secret = setting(
         Secret(""), "opens /metrics and /api/admin/status as a bearer token; empty: none", plain_env="MONITOR_TOKEN"
     )

@@ -7,7 +7,7 @@ in all.
 
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,15 +21,20 @@ from bottalk import __version__
 from bottalk.actors.binding import BindingTools
 from bottalk.actors.bindings import Bindings
 from bottalk.actors.channels import Channels
+from bottalk.actors.checkpoints import Checkpoints
 from bottalk.actors.departed import Departed
+from bottalk.actors.expiry import Expiry
 from bottalk.actors.gate import Gates, GateStatus
 from bottalk.actors.heartbeat import Heartbeats
 from bottalk.actors.housekeeper import Housekeeper
+from bottalk.actors.jobs import Job
 from bottalk.actors.journal import Journal, JournalStatus, load_pictures
 from bottalk.actors.line import Tools
 from bottalk.actors.ratelimit import RateLimit
 from bottalk.actors.recovery import begin_run, end_run
 from bottalk.actors.reminders import Reminders
+from bottalk.actors.retention import Retention
+from bottalk.actors.texts import Texts
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.delivery.digest import Style
@@ -54,7 +59,7 @@ from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, open_database
 from bottalk.store.threads import Runner
-from bottalk.values import Secret, UserId
+from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
 from supervisors import (
     Backoff,
@@ -213,6 +218,9 @@ def _build(p: _Parts) -> Daemon:
             # they are starting or stopping, which goes by what is committed
             log.warning("channels.not_told", user=user_id, why=str(e))
 
+    def is_running(channel_id: ChannelId) -> bool:
+        return heartbeats.of(channel_id).started_at is not None
+
     journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, turned=turned)
     ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
@@ -220,6 +228,7 @@ def _build(p: _Parts) -> Daemon:
     tools = Tools(
         directory=directory,
         outboxes=outboxes,
+        texts=Texts(p.database, p.config.delivery),
         heartbeats=heartbeats,
         journal=journal.mailbox,
         ilink=p.ilink,
@@ -239,7 +248,7 @@ def _build(p: _Parts) -> Daemon:
         gates,
         p.config,
         p.clock,
-        is_running=lambda channel_id: heartbeats.of(channel_id).started_at is not None,
+        is_running=is_running,
         stopping=stopping,
     )
     sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
@@ -270,10 +279,21 @@ def _build(p: _Parts) -> Daemon:
     if p.sockets:
         app = create_app(services, p.config, p.secret)
         web = Web(app, app.door, p.sockets)
-    housekeeper = Housekeeper([Departed(directory, journal.mailbox)], p.clock)
+    housekeeper = Housekeeper(_jobs(p, journal, is_running), p.clock)
     root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)
+
+
+def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) -> list[Job]:
+    """What the housekeeper does."""
+    checkpoints = Checkpoints(p.database, lambda: journal.status().commits)
+    return [
+        Departed(p.pictures.directory, journal.mailbox),
+        Expiry(p.pictures.outboxes, is_running, journal.mailbox, p.clock),
+        Retention(journal.mailbox, p.config, p.clock, checkpoints.soon),
+        checkpoints,
+    ]
 
 
 def _root(

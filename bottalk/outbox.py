@@ -8,6 +8,12 @@ import trio
 from bottalk.messages import Listener
 from bottalk.values import ChannelId, Outcome, Row, RowId
 
+TEXTS = 32
+"""Rows of one channel whose texts are in memory at most: more than one message takes, so that reading is rare."""
+
+CHARACTERS = 16_384
+"""Characters of them at most: eight full messages. A single text that is longer waits in the database, too."""
+
 
 class Wakeup:
     """A wake-up for one task. It cannot overflow: one pending wake-up is enough, and it waits for its taker."""
@@ -44,9 +50,13 @@ def nobody() -> None:
 
 
 class Outbox:
-    """What waits for one channel, and who waits for it. It outlives the channel's actor."""
+    """What waits for one channel, and who waits for it. It outlives the channel's actor.
 
-    __slots__ = ("_listeners", "_rows", "expect", "in_hand", "wakeup")
+    Memory is bounded whatever waits: a few rows have their texts here, the others are light, and who sends them reads
+    the texts when their turn comes.
+    """
+
+    __slots__ = ("_characters", "_listeners", "_rows", "_texts", "expect", "in_hand", "wakeup")
 
     def __init__(self) -> None:
         self.in_hand: frozenset[RowId] = frozenset()
@@ -56,6 +66,8 @@ class Outbox:
         """Called when a row is about to be committed: whoever sends may get ready. Set by the channel's actor."""
         self._rows: dict[RowId, Row] = {}
         self._listeners: dict[RowId, tuple[Listener, ...]] = {}
+        self._texts = self._characters = 0
+        """Of the rows that are not light: how many, and how long they are together."""
         self.wakeup = Wakeup()
         """Set for each new row and each change of the channel; its actor's send loop waits for it."""
 
@@ -77,19 +89,38 @@ class Outbox:
     # --- for the journal ---
 
     def add(self, row: Row, listener: Listener | None) -> None:
-        self._rows[row.id] = row
+        self._put(row)
         if listener is not None:
             self._listeners[row.id] = (listener,)
 
     def replace(self, row: Row) -> None:
-        if row.id in self._rows:
-            self._rows[row.id] = row
+        old = self._rows.get(row.id)
+        if old is not None:
+            self._forget_text(old)
+            self._put(row)
 
     def settle(self, row_id: RowId, outcome: Outcome) -> None:
         """Take a settled row out, and tell whoever waits for it."""
-        self._rows.pop(row_id, None)
+        row = self._rows.pop(row_id, None)
+        if row is not None:
+            self._forget_text(row)
         for listener in self._listeners.pop(row_id, ()):
             listener.told(row_id, outcome)
+
+    def _put(self, row: Row) -> None:
+        if not row.is_light:
+            characters = row.characters
+            if self._texts < TEXTS and self._characters + characters <= CHARACTERS:
+                self._texts += 1
+                self._characters += characters
+            else:
+                row = row.light()
+        self._rows[row.id] = row
+
+    def _forget_text(self, row: Row) -> None:
+        if not row.is_light:
+            self._texts -= 1
+            self._characters -= row.characters
 
     def changed(self) -> None:
         """Something about the channel or its rows is new: its actor and the waiting callers look again."""
@@ -149,6 +180,11 @@ class Outboxes:
         outbox = self._of.get(channel_id)
         oldest = None if outbox is None else outbox.oldest()
         return None if oldest is None else oldest.accepted_at
+
+    def rows_of(self, channel_id: ChannelId) -> list[Row]:
+        """The channel's rows that wait, in order."""
+        outbox = self._of.get(channel_id)
+        return [] if outbox is None else list(outbox)
 
     def depths(self) -> dict[ChannelId, int]:
         """How many rows wait, for each channel that has any."""

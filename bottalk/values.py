@@ -189,7 +189,11 @@ class Channel(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True, gc=False):
-    """One waiting `push_logs` row, as its channel's outbox holds it. Times are wall time."""
+    """One waiting `push_logs` row, as its channel's outbox holds it. Times are wall time.
+
+    A light one has neither title, text nor readkey: they are left in the database until the row's turn comes. All that
+    the delivery policy needs of a waiting row it has.
+    """
 
     id: RowId
     push_id: PushId
@@ -207,6 +211,24 @@ class Row(Struct, frozen=True, gc=False):
     """Opens the page that shows the whole text."""
     parts_sent: int = 0
     """Of a text that goes in several messages: how many of them iLink has accepted."""
+    left_out: int | None = None
+    """Of a light row: how many characters title and text have together."""
+
+    @property
+    def is_light(self) -> bool:
+        return self.left_out is not None
+
+    @property
+    def characters(self) -> int:
+        """Of title and text together, light or not."""
+        return len(self.title) + len(self.text) if self.left_out is None else self.left_out
+
+    def light(self) -> "Row":
+        return msgspec.structs.replace(self, title="", text="", readkey=None, left_out=self.characters)
+
+    def filled(self, title: str, text: str, readkey: Secret) -> "Row":
+        """A light row with what was left out."""
+        return msgspec.structs.replace(self, title=title, text=text, readkey=readkey, left_out=None)
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -230,6 +252,8 @@ class Settlement(Struct, frozen=True):
     response: Mapping[str, str | int | bool | None] = msgspec.field(default_factory=dict)
     attempts: int = 0
     client_id: str | None = None
+    linked: bool = False
+    """The message held a link to the page with the whole text: that is kept for a week, whatever the log keeps."""
 
 
 class RowStory(Struct, frozen=True):

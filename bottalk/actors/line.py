@@ -9,6 +9,7 @@ import structlog
 from bottalk.actors.gate import Gate, Gates
 from bottalk.actors.heartbeat import Heartbeat, Heartbeats
 from bottalk.actors.persist import persist
+from bottalk.actors.texts import Texts
 from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.delivery.digest import Style
@@ -33,6 +34,7 @@ class Tools:
 
     directory: Directory
     outboxes: Outboxes
+    texts: Texts
     heartbeats: Heartbeats
     journal: Mailbox[Any]
     ilink: Ilink

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import structlog
 from msgspec.structs import replace
 
+from bottalk.actors.texts import SLACK
 from bottalk.config import Config
 from bottalk.delivery import digest, queue
 from bottalk.delivery import window as windows
@@ -34,7 +35,8 @@ async def begin_run(database: Database, pictures: Pictures, config: Config, styl
 
     def write(connection: sqlite3.Connection) -> list[tuple[Channel, list[Row]]]:
         with transaction(connection):
-            suspects = list(_suspects(pictures, config, style, now)) if runs.begin(connection) else []
+            cut = runs.begin(connection)
+            suspects = list(_suspects(connection, pictures, config, style, now)) if cut else []
             for channel, rows in suspects:
                 channel_rows.update_window(connection, channel)
                 for row in rows:
@@ -60,12 +62,15 @@ async def end_run(database: Database) -> None:
     await database.write(write)
 
 
-def _suspects(pictures: Pictures, config: Config, style: Style, now: float) -> Iterator[tuple[Channel, list[Row]]]:
+def _suspects(
+    connection: sqlite3.Connection, pictures: Pictures, config: Config, style: Style, now: float
+) -> Iterator[tuple[Channel, list[Row]]]:
     """The channels that may have had a send in flight, and their rows in it, as they are to be."""
     for channel in pictures.directory.channels():
         outbox = pictures.outboxes.of(channel.id) if pictures.outboxes.depth(channel.id) else None
         if outbox is None or windows.state(channel.window, now, config.delivery) is not windows.State.OPEN:
             continue
-        batch = digest.compose(queue.ready(outbox, now), style)
+        ready = push_rows.with_texts(connection, queue.ready(outbox, now), SLACK * config.delivery.safe_characters)
+        batch = digest.compose(ready, style)
         rows = [replace(row, attempts=row.attempts + 1, maybe_duplicate=True) for row in batch.rows]
         yield replace(channel, window=windows.uncertain(channel.window, now)), rows

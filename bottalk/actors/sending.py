@@ -66,11 +66,14 @@ class Sender:
         try:
             while not self._line.stopping:
                 self._idle = trio.CancelScope()
+                frozen = None
                 with self._idle:
                     await self._turn()
+                    frozen = await self._next_batch()
                 if self._idle.cancelled_caught:
                     break
-                frozen = self._next_batch()
+                if frozen is None:
+                    continue
                 outbox.in_hand = frozenset(frozen.batch.row_ids)
                 await self._try(frozen)
                 if self._frozen is None or not self._frozen.maybe_duplicate:
@@ -158,14 +161,23 @@ class Sender:
         change = queue.next_change(self._line.outbox, now)
         return max(0.0, min(60.0, inf if wait is None else wait, inf if change is None else change - now))
 
-    def _next_batch(self) -> _Frozen:
-        """The frozen batch, unless one of its rows was settled meanwhile (then none of it can have arrived)."""
-        if self._frozen is not None and not all(row_id in self._line.outbox for row_id in self._frozen.batch.row_ids):
+    async def _next_batch(self) -> _Frozen | None:
+        """The frozen batch, unless one of its rows was settled meanwhile (then none of it can have arrived).
+
+        None when all of them were settled while their texts were read: look again. Else no checkpoint was passed since
+        the last `free`, so that the rows may be taken in hand.
+        """
+        line = self._line
+        if self._frozen is not None and not all(row_id in line.outbox for row_id in self._frozen.batch.row_ids):
             self._frozen = None
         if self._frozen is None:
-            tools = self._line.tools
-            rows = queue.ready(self._line.outbox, tools.clock.now())
-            self._frozen = _Frozen(digest.compose(rows, tools.style))
+            rows = queue.ready(line.outbox, line.tools.clock.now())
+            filled = await line.tools.texts.fill(rows)
+            await line.tools.outboxes.free()
+            present = [row for row in filled if row.id in line.outbox]
+            if not present:
+                return None
+            self._frozen = _Frozen(digest.compose(present, line.tools.style))
         return self._frozen
 
     async def _try(self, frozen: _Frozen) -> None:

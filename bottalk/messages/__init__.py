@@ -14,6 +14,15 @@ from bottalk.messages.channels import (
     RestartChannel,
     UserChanged,
 )
+from bottalk.messages.housekeeping import (
+    Bite,
+    EmptyLinked,
+    EmptyTexts,
+    ForgetPassing,
+    ForgetSettled,
+    Place,
+    SettleOver,
+)
 from bottalk.messages.pushes import Accept, Accepted, Listener, SendEvent, Settle
 from bottalk.messages.ratelimit import Spend, Spent
 from bottalk.messages.reminders import (
@@ -35,6 +44,7 @@ __all__ = [
     "Bind",
     "Binding",
     "BindingState",
+    "Bite",
     "ChangeChannel",
     "ChangeReminder",
     "ChangeUser",
@@ -45,11 +55,15 @@ __all__ = [
     "DeleteReminder",
     "DeleteUser",
     "DropRows",
+    "EmptyLinked",
+    "EmptyTexts",
     "EnableReminder",
     "EndBinding",
     "FireReminder",
     "Firing",
+    "ForgetPassing",
     "ForgetReminderLog",
+    "ForgetSettled",
     "ForgetUserLog",
     "Inbound",
     "InboundMessage",
@@ -57,6 +71,7 @@ __all__ = [
     "NewCode",
     "OpenBinding",
     "OpenSession",
+    "Place",
     "Register",
     "RemoveChannel",
     "RemoveUser",
@@ -66,6 +81,7 @@ __all__ = [
     "SendEvent",
     "Session",
     "Settle",
+    "SettleOver",
     "Spend",
     "Spent",
     "TouchSession",

@@ -40,8 +40,12 @@ def current(connection: sqlite3.Connection, now: float) -> list[Binding]:
     return [_binding(row) for row in connection.execute("SELECT * FROM bindings WHERE expires_at > ?", (now,))]
 
 
-def delete_old(connection: sqlite3.Connection, now: float) -> int:
-    return connection.execute("DELETE FROM bindings WHERE expires_at <= ?", (now - LATE_S,)).rowcount
+def delete_old(connection: sqlite3.Connection, now: float, limit: int) -> int:
+    """Drop codes that are over, at most `limit`; how many."""
+    return connection.execute(
+        "DELETE FROM bindings WHERE code IN (SELECT code FROM bindings WHERE expires_at <= ? LIMIT ?)",
+        (now - LATE_S, limit),
+    ).rowcount
 
 
 def _binding(row: sqlite3.Row) -> Binding:

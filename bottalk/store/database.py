@@ -7,7 +7,7 @@ journal actor alone; pages read on connections of their own, so that a long quer
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -50,6 +50,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA wal_autocheckpoint=1000")
+                connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, texts above all
             on_failure.pop_all()
     except (OSError, sqlite3.Error) as e:
         raise StoreError(f"cannot open the database {path}: {e}") from e
@@ -76,6 +77,8 @@ class Database:
         self, writer: sqlite3.Connection, readers: list[sqlite3.Connection], run_write: Runner, run_read: Runner
     ) -> None:
         self._writer = writer
+        self._path = str(writer.execute("PRAGMA database_list").fetchone()["file"])
+        self._beside = trio.CapacityLimiter(1)
         self._idle = readers
         self._run_write = run_write
         self._run_read = run_read
@@ -98,10 +101,33 @@ class Database:
 
         return await self._run_read(run, self._few)
 
+    async def checkpoint(self) -> bool:
+        """Fold the WAL into the file and cut it to nothing; False while somebody reads what only the WAL holds.
+
+        Nearly all is copied by a connection of its own, beside the writer, which then copies the rest and waits for no
+        reader: a commit waits for a few milliseconds at most, however long somebody reads. Raises sqlite3.Error. A
+        cancel waits for the end of the step.
+        """
+        await self._run_read(self._copy_wal, self._beside)
+        return await self.write(_cut_wal)
+
+    def _copy_wal(self) -> None:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as beside:
+            beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def close(self) -> None:
         """Close every connection; the last one out folds the WAL into the file."""
         for connection in (*self._idle, self._writer):
             connection.close()
+
+
+def _cut_wal(connection: sqlite3.Connection) -> bool:
+    connection.execute("PRAGMA busy_timeout=0").fetchone()
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").fetchone()
+    return not busy
 
 
 @asynccontextmanager

@@ -21,6 +21,10 @@ def note(connection: sqlite3.Connection, channel_id: ChannelId, keys: tuple[str,
     return all(fresh)
 
 
-def forget_old(connection: sqlite3.Connection, now: float) -> int:
-    """Drop what need not be remembered any longer; how many."""
-    return connection.execute("DELETE FROM inbound WHERE seen_at < ?", (now - REMEMBER,)).rowcount
+def forget_old(connection: sqlite3.Connection, now: float, limit: int) -> int:
+    """Drop what need not be remembered any longer, at most `limit` keys; how many."""
+    return connection.execute(
+        "DELETE FROM inbound WHERE (channel_id, dedup_key) IN"
+        " (SELECT channel_id, dedup_key FROM inbound WHERE seen_at < ? LIMIT ?)",
+        (now - REMEMBER, limit),
+    ).rowcount

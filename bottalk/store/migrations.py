@@ -178,12 +178,25 @@ def _since_when(db: sqlite_utils.Database) -> None:
         db.execute(f"ALTER TABLE channels ADD COLUMN {column} REAL")
 
 
+def _retention(db: sqlite_utils.Database) -> None:
+    db.executescript(_RETENTION)
+
+
+_RETENTION = """
+ALTER TABLE push_logs ADD COLUMN keep_text_until REAL;
+CREATE INDEX push_logs_keep_text ON push_logs (keep_text_until) WHERE keep_text_until IS NOT NULL;
+CREATE INDEX push_logs_keys ON push_logs (accepted_at) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX bindings_expires_at ON bindings (expires_at);
+"""
+
+
 STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_first, 1),
     (_reminders, 1),
     (_invitations, 1),
     (_log_days, 1),
     (_since_when, 1),
+    (_retention, 1),
 )
 """Each step, and the least schema version that can read the file after it."""
 

@@ -1,6 +1,7 @@
 """Pushes: rows of `push_logs`, journal and log in one table. A row is born `queued` and settled once."""
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -29,6 +30,20 @@ _INSERT = (
 )
 
 
+LINK_S = 7 * 86400.0
+"""Seconds after its settling that a text is kept whose link was sent."""
+
+_SETTLE = (
+    "UPDATE push_logs SET status = ?, reason = ?, ret = ?, settled_at = ?, attempts = ?, client_id = ?, response = ?,"
+    " keep_text_until = ?"
+)
+_SETTLE_UNTRIED = "UPDATE push_logs SET status = ?, reason = ?, settled_at = ?, response = ?"
+_WAITING = " WHERE id = ? AND status = 'queued'"
+
+EMPTIED = {"full": "", "title": ", text = ''", "none": ", title = '', text = ''"}
+"""By the setting `log_texts`: what a settling statement empties besides."""
+
+
 class Birth(msgspec.Struct, frozen=True, gc=False):
     """What is written of a row when it is born, besides what its outbox holds."""
 
@@ -49,28 +64,36 @@ def next_id(connection: sqlite3.Connection) -> int:
     return int(found["seq"]) + 1 if found else 1
 
 
-def insert(connection: sqlite3.Connection, birth: Birth) -> None:
+def insert(connection: sqlite3.Connection, birth: Birth, log_texts: str) -> None:
+    """Write a row that is born; one that is born settled keeps of its text what the setting `log_texts` says."""
     row, outcome = birth.row, birth.outcome
-    settled_at = None if outcome.status is RowStatus.QUEUED else row.accepted_at
+    title, text, settled_at = row.title, row.text, None
+    if outcome.status is not RowStatus.QUEUED:
+        settled_at = row.accepted_at
+        title = "" if log_texts == "none" else title
+        text = text if log_texts == "full" else ""
     connection.execute(
         _INSERT,
         (
-            row.id, row.push_id, birth.readkey, birth.user_id, row.channel_id, row.title, row.text, outcome.status,
+            row.id, row.push_id, birth.readkey, birth.user_id, row.channel_id, title, text, outcome.status,
             outcome.reason, birth.source, birth.ip, row.priority, row.replace_key, row.not_before, row.expires_at,
             row.accepted_at, settled_at, birth.idempotency_key, birth.content_hash, birth.reminder_id,
         ),
     )  # fmt: skip
 
 
-def settle(connection: sqlite3.Connection, settlement: Settlement, now: float) -> bool:
-    """Settle a waiting row; one that is settled already stays as it is (then False)."""
+def settle(connection: sqlite3.Connection, settlement: Settlement, now: float, log_texts: str) -> bool:
+    """Settle a waiting row; one that is settled already stays as it is (then False).
+
+    Of title and text it keeps what the setting `log_texts` says; all of it for `LINK_S` where a link to it was sent.
+    """
     outcome = settlement.outcome
+    emptied = "" if settlement.linked else EMPTIED[log_texts]
     cursor = connection.execute(
-        "UPDATE push_logs SET status = ?, reason = ?, ret = ?, settled_at = ?, attempts = ?, client_id = ?,"
-        " response = ? WHERE id = ? AND status = 'queued'",
+        f"{_SETTLE}{emptied}{_WAITING}",
         (
             outcome.status, outcome.reason, outcome.ret, now, settlement.attempts, settlement.client_id,
-            _encode(settlement.response).decode(), settlement.row_id,
+            _encode(settlement.response).decode(), now + LINK_S if settlement.linked else None, settlement.row_id,
         ),
     )  # fmt: skip
     return cursor.rowcount == 1
@@ -85,15 +108,16 @@ def waiting(connection: sqlite3.Connection, channel_id: ChannelId) -> list[tuple
     return [(RowId(row["id"]), bool(row["maybe_duplicate"])) for row in found]
 
 
-def settle_untried(connection: sqlite3.Connection, settlement: Settlement, now: float) -> None:
-    """Settle a waiting row that nobody sends any more; the count of its tries stays."""
-    connection.execute(
-        "UPDATE push_logs SET status = ?, reason = ?, settled_at = ?, response = ? WHERE id = ? AND status = 'queued'",
+def settle_untried(connection: sqlite3.Connection, settlement: Settlement, now: float, log_texts: str) -> bool:
+    """As `settle` where nobody sends the row any more: the count of its tries stays."""
+    cursor = connection.execute(
+        f"{_SETTLE_UNTRIED}{EMPTIED[log_texts]}{_WAITING}",
         (
             settlement.outcome.status, settlement.outcome.reason, now, _encode(settlement.response).decode(),
             settlement.row_id,
         ),
     )  # fmt: skip
+    return cursor.rowcount == 1
 
 
 def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe_duplicate: bool) -> None:
@@ -110,14 +134,14 @@ def note_part(connection: sqlite3.Connection, row_id: RowId, count: int) -> None
     connection.execute("UPDATE push_logs SET parts_sent = ? WHERE id = ? AND status = 'queued'", (count, row_id))
 
 
-def queued(connection: sqlite3.Connection) -> list[Row]:
-    """Every waiting row, by channel and in the order of acceptance."""
+def queued(connection: sqlite3.Connection) -> Iterator[Row]:
+    """Every waiting row, by channel and in the order of acceptance, read one by one: their texts may be too many."""
     found = connection.execute(
         "SELECT id, push_id, channel_id, title, text, accepted_at, expires_at, priority, not_before, replace_key,"
         " attempts, maybe_duplicate, readkey, parts_sent FROM push_logs WHERE status = 'queued' ORDER BY channel_id, id"
     )
-    return [
-        Row(
+    for r in found:
+        yield Row(
             id=RowId(r["id"]),
             push_id=PushId(r["push_id"]),
             channel_id=ChannelId(r["channel_id"]),
@@ -133,8 +157,32 @@ def queued(connection: sqlite3.Connection) -> list[Row]:
             readkey=Secret(r["readkey"]),
             parts_sent=r["parts_sent"],
         )
-        for r in found
-    ]
+
+
+def with_texts(connection: sqlite3.Connection, rows: Sequence[Row], most: int) -> list[Row]:
+    """The head of `rows`, each with its text: as many as have `most` different characters, and the one beyond.
+
+    Rows whose title and text are the same count once. A light row that is settled by now is left out.
+    """
+    found: list[Row] = []
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    characters = 0
+    for row in rows:
+        if row.is_light:
+            read = connection.execute(f"SELECT title, text, readkey FROM push_logs{_WAITING}", (row.id,)).fetchone()
+            if read is None:
+                continue
+            said = read["title"], read["text"]
+            title, text = seen.get(said, said)  # the same text is held once
+            row = row.filled(title, text, Secret(read["readkey"]))
+        said = row.title, row.text
+        if said not in seen:
+            seen[said] = said
+            characters += row.characters
+        found.append(row)
+        if characters > most:
+            break
+    return found
 
 
 def of_push(connection: sqlite3.Connection, push_id: PushId, readkey: str) -> list[RowStory]:

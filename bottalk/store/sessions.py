@@ -41,6 +41,9 @@ def delete_of_user(connection: sqlite3.Connection, user_id: UserId) -> int:
     return connection.execute("DELETE FROM sessions WHERE user_id = ?", (user_id,)).rowcount
 
 
-def delete_old(connection: sqlite3.Connection, now: float) -> int:
-    """Drop sessions that are over; how many."""
-    return connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,)).rowcount
+def delete_old(connection: sqlite3.Connection, now: float, limit: int) -> int:
+    """Drop sessions that are over, at most `limit`; how many."""
+    return connection.execute(
+        "DELETE FROM sessions WHERE id_hash IN (SELECT id_hash FROM sessions WHERE expires_at <= ? LIMIT ?)",
+        (now, limit),
+    ).rowcount

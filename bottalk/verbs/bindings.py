@@ -24,7 +24,6 @@ def open_binding(draft: Draft, m: OpenBinding) -> None:
     """Raises NoAccount when the account that asked is gone by now: its deletion ends the codes it knows of."""
     if m.binding.user_id is not None and draft.user(m.binding.user_id) is None:
         raise NoAccount("the account that asked for a code is gone")
-    binding_rows.delete_old(draft.connection, draft.now)
     binding_rows.insert(draft.connection, m.binding)
     draft.mine.bindings[m.binding.code.reveal()] = m.binding
 

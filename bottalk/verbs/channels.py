@@ -26,7 +26,6 @@ def inbound(draft: Draft, m: Inbound) -> int:
         channel_rows.update_cursor(draft.connection, channel)
         draft.mine.channels[channel.id] = channel
         return 0
-    inbound_rows.forget_old(draft.connection, draft.now)
     new = sum(inbound_rows.note(draft.connection, m.channel_id, message.keys, draft.now) for message in m.messages)
     for message in m.messages:
         if message.context_token is not None:
@@ -115,7 +114,7 @@ def settle_waiting(draft: Draft, channel_id: ChannelId, rows: list[tuple[RowId, 
     for row_id, maybe_duplicate in rows:
         response = {"maybe_duplicate": True} if maybe_duplicate else {}
         settlement = Settlement(row_id, DELETED, response)
-        push_rows.settle_untried(draft.connection, settlement, draft.now)
+        push_rows.settle_untried(draft.connection, settlement, draft.now, draft.config.log_texts)
         draft.mine.settled.append((channel_id, settlement))
 
 

@@ -195,6 +195,10 @@ class Draft:
     def waiting_row(self, channel_id: ChannelId, row_id: RowId) -> Row | None:
         return self._pictures.outboxes.of(channel_id).get(row_id)
 
+    def waiting_rows(self, channel_id: ChannelId) -> list[Row]:
+        """The channel's waiting rows in order, as they were before this group; some of them may be light."""
+        return self._pictures.outboxes.rows_of(channel_id)
+
     def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
         """The channel's rows that its actor is sending: past any other settlement. Verbs of `table.SETTLING` only."""
         return self._pictures.outboxes.of(channel_id).in_hand

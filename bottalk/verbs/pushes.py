@@ -64,7 +64,7 @@ def accept(draft: Draft, m: Accept) -> Accepted:
         birth = push_rows.Birth(
             row, readkey, m.user_id, outcome, m.source, m.ip, key, content_hash, reminder_id=m.reminder_id
         )
-        push_rows.insert(draft.connection, birth)
+        push_rows.insert(draft.connection, birth, draft.config.log_texts)
         key = None  # (account, key) is unique in the journal, so the first row alone carries it
         if outcome.status is RowStatus.QUEUED:
             draft.mine.born.append((row, m.listener))
@@ -102,7 +102,8 @@ def _birth(draft: Draft, m: Accept, channel_id: ChannelId) -> Outcome:
 
 def settle(draft: Draft, m: Settle) -> None:
     """The ends of a try's rows and the window's change. An accepted message told twice counts once."""
-    fresh = [push_rows.settle(draft.connection, settlement, draft.now) for settlement in m.settlements]
+    log_texts = draft.config.log_texts
+    fresh = [push_rows.settle(draft.connection, settlement, draft.now, log_texts) for settlement in m.settlements]
     if fresh and not any(fresh):
         return
     draft.mine.settled += [(m.channel_id, settlement) for settlement in m.settlements]

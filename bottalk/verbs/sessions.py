@@ -14,7 +14,6 @@ def open_session(draft: Draft, m: OpenSession) -> None:
             raise NoAccount("no such account, or a disabled one")
     if m.replaces is not None:
         session_rows.delete(draft.connection, m.replaces)
-    session_rows.delete_old(draft.connection, draft.now)
     session_rows.insert(draft.connection, m.session)
 
 

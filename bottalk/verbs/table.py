@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottalk import messages
-from bottalk.verbs import bindings, channels, pushes, reminders, sessions, users
+from bottalk.verbs import bindings, channels, housekeeping, pushes, reminders, sessions, users
 from bottalk.verbs.draft import Draft
 from supervisors import Ask
 
@@ -36,7 +36,14 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
     messages.FireReminder: reminders.fire,
     messages.ReplanReminders: reminders.replan,
     messages.ForgetReminderLog: reminders.forget_log,
+    messages.SettleOver: housekeeping.settle_over,
+    messages.ForgetSettled: housekeeping.forget_settled,
+    messages.ForgetPassing: housekeeping.forget_passing,
+    messages.EmptyTexts: housekeeping.empty_texts,
+    messages.EmptyLinked: housekeeping.empty_linked,
 }
 
-SETTLING: frozenset[type[Ask[Any]]] = frozenset({messages.DropRows, messages.DeleteReminder, messages.DeleteUser})
+SETTLING: frozenset[type[Ask[Any]]] = frozenset(
+    {messages.DropRows, messages.DeleteReminder, messages.DeleteUser, messages.SettleOver}
+)
 """Verbs that settle rows of running actors: none of these takes rows in hand while such a verb is written."""

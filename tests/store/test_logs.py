@@ -51,7 +51,7 @@ def add(connection: sqlite3.Connection, row_id: int, text: str = "", **more: obj
         accepted_at=float(row_id),
         expires_at=100.0,
     )
-    pushes.insert(connection, pushes.Birth(row, "readkey", user_id, outcome, "api", "192.0.2.1"))
+    pushes.insert(connection, pushes.Birth(row, "readkey", user_id, outcome, "api", "192.0.2.1"), "full")
 
 
 def ids(connection: sqlite3.Connection, **wanted: object) -> list[int]:
@@ -105,7 +105,7 @@ def test_a_settlement_without_a_try_keeps_the_count_of_tries(connection: sqlite3
     pushes.note_try(connection, RowId(1), "cut", maybe_duplicate=True)
     assert pushes.waiting(connection, ChannelId(1)) == [(RowId(1), True)]
     deleted = Outcome(RowStatus.FAILED, reason=Reason.DELETED)
-    pushes.settle_untried(connection, Settlement(RowId(1), deleted, {"maybe_duplicate": True}), 9.0)
+    pushes.settle_untried(connection, Settlement(RowId(1), deleted, {"maybe_duplicate": True}), 9.0, "full")
     story = logs.one(connection, OWNER, RowId(1))
     assert story is not None
     assert (story.attempts, story.last_error, story.maybe_duplicate) == (1, "cut", True)

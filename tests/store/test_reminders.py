@@ -60,7 +60,7 @@ def reminder(connection: sqlite3.Connection) -> Reminder:
 def add_row(connection: sqlite3.Connection, row_id: int, outcome: Outcome, reminder_id: ReminderId | None) -> None:
     row = Row(RowId(row_id), PushId(row_id), ChannelId(1), "t", "", accepted_at=1.0, expires_at=2.0)
     birth = pushes.Birth(row, "r", UserId(1), outcome, "reminder", "reminder", reminder_id=reminder_id)
-    pushes.insert(connection, birth)
+    pushes.insert(connection, birth, "full")
 
 
 def test_what_is_stored_comes_back(connection: sqlite3.Connection) -> None:
