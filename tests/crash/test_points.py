@@ -59,6 +59,19 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+class Near(Field):
+    """A sandbox in this very process: a code is scanned and confirmed in one go, which saves the daemon's pause of a
+    second between two looks."""
+
+    def __init__(self, sandbox: Sandbox, upstream: str, data_dir: Path, client: httpx.AsyncClient) -> None:
+        super().__init__(upstream, data_dir, client)
+        self._sandbox = sandbox
+
+    async def scan(self, code: str, user: str) -> None:
+        self._sandbox.scan(code, user)
+        self._sandbox.confirm(code)
+
+
 @dataclass(slots=True)
 class Ground:
     """Where daemons live and die: one data directory, one iLink."""
@@ -114,7 +127,7 @@ async def ground(tmp_path: Path, source: Zygote, shape: Shape) -> AsyncIterator[
     async with trio.open_nursery() as nursery:
         upstream = await nursery.start(serve_sandbox, sandbox)
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
-            yield Ground(Field(upstream, tmp_path / "data", client), sandbox, source)
+            yield Ground(Near(sandbox, upstream, tmp_path / "data", client), sandbox, source)
         nursery.cancel_scope.cancel()
 
 

@@ -115,12 +115,16 @@ class Field:
         ask, status = ("qrcode", "bind-status") if own else ("qrcode-public", "bind-status-public")
         code = (await self.post(f"/api/channels/{ask}"))["data"]["qrcode"]
         user = (await self.control("/users"))["user"]
-        await self.control(f"/codes/{code}/scan", {"user": user})
-        await self.control(f"/codes/{code}/confirm")
+        await self.scan(code, user)
         done = await self.until(lambda: self.data(f"/api/channels/{status}/{code}"), lambda found: "id" in found)
         await self.write(user)
         await self.until(lambda: self.data(f"/api/channels/{done['id']}/activation"), lambda found: found["activated"])
         return Bound(user, int(done["id"]), str(done.get("send_key", "")))
+
+    async def scan(self, code: str, user: str) -> None:
+        """Scan the code and confirm it."""
+        await self.control(f"/codes/{code}/scan", {"user": user})
+        await self.control(f"/codes/{code}/confirm")
 
     async def write(self, user: str, text: str = "hi") -> None:
         await self.control(f"/users/{user}/write", {"text": text})
