@@ -127,9 +127,7 @@ SHAPES: dict[str, Shape] = {
     "a burst": Shape(one_person, all_at_once, {"accept": 1, "send": 1, "settle": 1}),
     "three people": Shape(three_people, all_of_them, {"accept": 2, "send": 3, "settle": 2}),
     "two channels": Shape(two_channels, to_all_channels, {"accept": 5, "send": 10, "settle": 5}),
-    "the last two": Shape(
-        two_messages_left, one_after_the_other, {"accept": 8, "send": 2, "settle": 2}, waits=True
-    ),
+    "the last two": Shape(two_messages_left, one_after_the_other, {"accept": 8, "send": 2, "settle": 2}, waits=True),
     "a drain": Shape(closed_with_rows, they_write, {"inbound": 1, "poll": 1, "send": 3, "settle": 3}),
     "a drain, replayed": Shape(
         closed_with_rows, they_write, {"inbound": 1, "poll": 1, "send": 3, "settle": 3}, cursor_mode="replay"
