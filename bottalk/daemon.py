@@ -7,6 +7,7 @@ in all.
 
 import random
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from bottalk.actors.texts import Texts
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.delivery.digest import Style
+from bottalk.errors import CannotWrite
 from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
@@ -57,7 +59,7 @@ from bottalk.service.stats import Stats
 from bottalk.service.status import Status
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
-from bottalk.store.database import Database, open_database
+from bottalk.store.database import Database, StoreError, open_database
 from bottalk.store.threads import Runner
 from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
@@ -166,8 +168,9 @@ async def open_daemon(
     `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
     `sockets=False` leaves http out: a test hands in its own.
 
-    Raises DataDirError, AddressError or StoreError before anything runs, and EscalatedError (in a group) when the
-    journal has crashed.
+    Raises DataDirError, AddressError or StoreError before anything runs, EscalatedError (in a group) when the journal
+    has crashed, and CannotWrite at the end when the database could not be written any more: the next start then takes
+    this run for one that was cut.
     """
     clock, rng = clock or SystemClock(), rng or random.Random()
     directory = Path(config.data_dir)
@@ -183,7 +186,10 @@ async def open_daemon(
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
             style = _style(config)
-            await begin_run(database, pictures, config, style, clock.now())
+            try:
+                await begin_run(database, pictures, config, style, clock.now())
+            except sqlite3.Error as e:
+                raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
             parts = _Parts(config, style, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
@@ -194,7 +200,10 @@ async def open_daemon(
                 daemon.stop()
                 await daemon.ended.wait()
                 nursery.cancel_scope.cancel()
-            await end_run(database)
+            try:
+                await end_run(database)
+            except sqlite3.Error as e:
+                raise CannotWrite(str(e)) from e
 
 
 def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:

@@ -6,6 +6,7 @@ import structlog
 import trio
 
 from bottalk.errors import CannotWrite
+from bottalk.messages import ChannelDied, Inbound, Settle
 from supervisors import Ask, Mailbox, MailboxFull, NotTaken
 
 R = TypeVar("R")
@@ -58,4 +59,18 @@ async def _last_try(journal: Mailbox[Any], message: Ask[R]) -> None:
             why = str(e)
         else:
             return
-    log.error("journal.lost", fact=type(message).__name__, why=why, what_to_do="a message may be sent twice")
+    log.error("journal.lost", fact=type(message).__name__, why=why, **_consequence(message))
+
+
+def _consequence(message: Ask[R]) -> dict[str, object]:
+    """What will come of it that this is not written, for the log."""
+    match message:
+        case Settle():
+            rows = sorted({*(one.row_id for one in message.settlements), *message.tried})
+            return {"channel": message.channel_id, "rows": rows, "what_follows": "they are sent again, maybe twice"}
+        case Inbound():
+            return {"channel": message.channel_id, "what_follows": "what waits goes after the user's next word"}
+        case ChannelDied():
+            return {"channel": message.channel_id, "what_follows": "it is found out again after the next start"}
+        case _:
+            return {"what_follows": "it was not done, and has to be asked for again"}

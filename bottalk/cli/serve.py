@@ -9,9 +9,10 @@ import click
 import structlog
 import trio
 
-from bottalk.cli.exits import SOFTWARE, known_failures
+from bottalk.cli.exits import CANNOT_WRITE, SOFTWARE, known_failures
 from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
+from bottalk.errors import CannotWrite
 from bottalk.ops import limits
 from bottalk.ops.logging import configure
 from supervisors import EscalatedError, StartFailed
@@ -34,7 +35,7 @@ def serve(path: Path | None, **options: str | int | None) -> None:
     Settings come from the command line, then the environment, then the file, then their defaults.
 
     Exit codes: 0 stopped in order, 70 the journal failed, 73 the address, the data directory or the database cannot be
-    used, 78 a setting is wrong.
+    used, 74 stopped while the database could not be written, 78 a setting is wrong.
     """
     names = {"ilink_base_url": "ilink.base_url"}
     overrides = {names.get(name, name): value for name, value in options.items() if value is not None}
@@ -56,6 +57,9 @@ def run(config: Config, started: Callable[[Daemon], None]) -> int:
     except* StartFailed as e:
         log.critical("daemon.not_started", error=str(e.exceptions[0]), what_to_do="see the error above; start it again")
         code = SOFTWARE
+    except* CannotWrite as e:
+        log.critical("daemon.unwritten", error=str(e.exceptions[0]), what_to_do="free disk space; start it again")
+        code = CANNOT_WRITE
     return code
 
 

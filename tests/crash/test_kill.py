@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.mark.parametrize("answers", [0, 1, 9, 20, 35, 48])
+@pytest.mark.parametrize("answers", [0, 9, 35])
 async def test_killed_in_the_middle_every_accepted_push_arrives_and_one_message_at_most_twice(
     tmp_path: Path, answers: int
 ) -> None:

@@ -93,7 +93,14 @@ class Field:
         self, settings: Mapping[str, str] | None = None, *, module: str = "bottalk"
     ) -> AsyncIterator[Process]:
         """A daemon that listens; its address is `url` from then on."""
-        env = {
+        errors = self.data_dir.with_suffix(".log")
+        with process(module, "serve", env=self.environment(settings), errors=errors) as running:
+            self.url = await running.line("BotTalk listens on ")
+            yield running
+
+    def environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a daemon on this data directory is told; `settings` are named without their prefix."""
+        return {
             "BOTTALK_PORT": "0",
             "BOTTALK_DATA_DIR": str(self.data_dir),
             "BOTTALK_DEMO": "1",
@@ -102,22 +109,22 @@ class Field:
             "BOTTALK_RATE_LIMIT": "100000",
             **{f"BOTTALK_{name}": value for name, value in (settings or {}).items()},
         }
-        with process(module, "serve", env=env, errors=self.data_dir.with_suffix(".log")) as running:
-            self.url = await running.line("BotTalk listens on ")
-            yield running
 
-    async def bind(self) -> Bound:
-        """Scan, confirm, write a word: an active channel."""
-        code = (await self.post("/api/channels/qrcode-public"))["data"]["qrcode"]
+    async def bind(self, *, own: bool = False) -> Bound:
+        """Scan, confirm, write a word: an active channel. `own`: one more of the account that was bound last."""
+        ask, status = ("qrcode", "bind-status") if own else ("qrcode-public", "bind-status-public")
+        code = (await self.post(f"/api/channels/{ask}"))["data"]["qrcode"]
         user = (await self.control("/users"))["user"]
-        await self.control(f"/codes/{code}/scan", {"user": user})
-        await self.control(f"/codes/{code}/confirm")
-        done = await self.until(
-            lambda: self.data(f"/api/channels/bind-status-public/{code}"), lambda found: "send_key" in found
-        )
+        await self.scan(code, user)
+        done = await self.until(lambda: self.data(f"/api/channels/{status}/{code}"), lambda found: "id" in found)
         await self.write(user)
         await self.until(lambda: self.data(f"/api/channels/{done['id']}/activation"), lambda found: found["activated"])
-        return Bound(user, int(done["id"]), str(done["send_key"]))
+        return Bound(user, int(done["id"]), str(done.get("send_key", "")))
+
+    async def scan(self, code: str, user: str) -> None:
+        """Scan the code and confirm it."""
+        await self.control(f"/codes/{code}/scan", {"user": user})
+        await self.control(f"/codes/{code}/confirm")
 
     async def write(self, user: str, text: str = "hi") -> None:
         await self.control(f"/users/{user}/write", {"text": text})

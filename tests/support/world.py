@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import trio
 
 from bottalk.config import Config, load
@@ -136,9 +137,13 @@ async def open_world(
     parameters: Parameters = FIELD,
     seed: int = 1,
     runner: Runner | None = None,
+    wire: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda sandbox: sandbox,
     **overrides: Any,  # noqa: ANN401
 ) -> AsyncIterator[World]:
-    """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data."""
+    """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data.
+
+    `wire` is put around the transport to the sandbox.
+    """
     rng = random.Random(seed)
     clock = clock or VirtualClock()
     sandbox = sandbox or Sandbox(now=clock.now, rng=random.Random(seed), parameters=parameters)
@@ -147,7 +152,7 @@ async def open_world(
         clock=clock,
         rng=rng,
         runner=runner or inline(rng),
-        ilink_transport=transport(sandbox),
+        ilink_transport=wire(transport(sandbox)),
         sockets=False,
     ) as daemon:
         yield World(daemon, sandbox, clock)
