@@ -3,8 +3,9 @@
 import argparse
 import sys
 
+from tests.benchmarks.common import Scale
 from tests.benchmarks.process import ChildFailed
-from tests.benchmarks.scenarios import SCENARIOS, Scale
+from tests.benchmarks.scenarios import SCENARIOS
 from tests.benchmarks.table import Figure, render
 
 
@@ -19,6 +20,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a scenario; all of them by default")
     parser.add_argument("--quick", action="store_true", help="small and short: does it work? (figures are rough)")
+    parser.add_argument("--profile", action="store_true", help="in `warm`: where the CPU time goes (costs some itself)")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in SCENARIOS]:
         parser.error(f"unknown scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
@@ -28,7 +30,7 @@ def main() -> int:
     for name in options.names or SCENARIOS:
         print(f"{name}: {SCENARIOS[name].__doc__} …", file=sys.stderr, flush=True)
         try:
-            figures.extend(SCENARIOS[name](Scale(options.quick)))
+            figures.extend(SCENARIOS[name](Scale(options.quick, options.profile)))
         except ChildFailed as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed = True

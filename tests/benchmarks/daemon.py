@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bottalk.config import DeliverySettings
 from bottalk.store import channels, users
@@ -20,6 +21,7 @@ from tests.benchmarks.loadgen import Target
 from tests.benchmarks.process import Child, ChildFailed, child
 
 READY_TIMEOUT = 120.0
+MONITOR = "bench"
 TEXT = "title=disk_full_01&desp=The+disk+of+web-3+is+at+97+percent+since+08%3A00%2C+please+have+a+look."
 
 
@@ -33,16 +35,20 @@ class Seeded:
 
     @property
     def push(self) -> Target:
-        return Target(f"/{self.send_key}.send", TEXT)
+        return self.pushing(TEXT)
+
+    def pushing(self, text: str) -> Target:
+        """A push of this form."""
+        return Target(f"/{self.send_key}.send", text)
 
 
 BARE_PUSH = Target("/x", TEXT)
 
 
-def seed_database(path: Path, number: int, base_url: str) -> list[Seeded]:
+def seed_database(path: Path, number: int, base_url: str, spent: int = 0) -> list[Seeded]:
     """Create the database at `path` with `number` accounts of one active channel each, polled at `base_url`.
 
-    The rate limit of the accounts is out of the way. No text has been sent in any window.
+    The rate limit of the accounts is out of the way. `spent` texts have been sent in each window.
     """
     now = time.time()
     seeded = []
@@ -57,14 +63,14 @@ def seed_database(path: Path, number: int, base_url: str) -> list[Seeded]:
                     wechat_openid=f"o9cq80{secrets.token_hex(11)}@im.wechat",
                 )
                 user = User(UserId(0), Secret(one.send_key), now, wechat_openid=one.wechat_openid, rate_limit=100_000)
-                channels.insert(connection, _channel(users.insert(connection, user), one, base_url, now))
+                channels.insert(connection, _channel(users.insert(connection, user), one, base_url, now, spent))
                 seeded.append(one)
     finally:
         connection.close()
     return seeded
 
 
-def _channel(user_id: UserId, one: Seeded, base_url: str, now: float) -> Channel:
+def _channel(user_id: UserId, one: Seeded, base_url: str, now: float, spent: int) -> Channel:
     return Channel(
         id=ChannelId(0),
         user_id=user_id,
@@ -74,7 +80,7 @@ def _channel(user_id: UserId, one: Seeded, base_url: str, now: float) -> Channel
         bot_token=Secret(one.bot_token),
         base_url=base_url,
         status=ChannelStatus.ACTIVE,
-        window=Window(life=DeliverySettings().life, epoch=1, opened_at=now, gives_ids=True),
+        window=Window(life=DeliverySettings().life, epoch=1, opened_at=now, spent=spent, gives_ids=True),
         created_at=now,
         bound_at=now,
         is_default=True,
@@ -96,10 +102,30 @@ class Bench:
     seeded: Sequence[Seeded]
     started: float
 
-    def upstream(self) -> dict[str, int]:
+    def upstream(self) -> dict[str, Any]:
         """What the upstream has counted."""
-        found: dict[str, int] = json.loads(get(self.upstream_port, "/control/stats")[1])
+        found: dict[str, Any] = json.loads(get(self.upstream_port, "/control/stats")[1])
         return found
+
+    def write(self, *whom: Seeded) -> None:
+        """Each of these users writes a word to his bot."""
+        words = {one.bot_token: one.wechat_openid for one in whom}
+        get(self.upstream_port, "/control/inbound", body=json.dumps(words))
+
+    def status(self) -> dict[str, Any]:
+        """The daemon's account of itself."""
+        found = json.loads(get(self.port, "/api/admin/status", {"Authorization": f"Bearer {MONITOR}"})[1])
+        data: dict[str, Any] = found["data"]
+        return data
+
+    def wait_for_delivery(self, timeout: float) -> None:
+        """Wait until nothing waits to be sent. Raises ChildFailed if it takes longer."""
+        until = time.monotonic() + timeout
+        while (queued := self.status()["totals"]["queued"]) > 0:
+            self.daemon.check()
+            if time.monotonic() > until:
+                raise ChildFailed(f"{queued} rows wait after {timeout:.0f} s")
+            time.sleep(0.05)
 
     def wait_for_polls(self, timeout: float) -> float:
         """Wait until every channel has a poll open; seconds since the start. Raises ChildFailed if it takes longer."""
@@ -112,12 +138,17 @@ class Bench:
 
 
 @contextmanager
-def bench(number: int, *, commit_seconds: float = 0.0, settings: Mapping[str, str] | None = None) -> Iterator[Bench]:
-    """Run the daemon with `number` seeded channels, each commit slowed by `commit_seconds`, until the block ends."""
+def bench(
+    number: int, *, run: Sequence[str] = ("bottalk",), spent: int = 0, settings: Mapping[str, str] | None = None
+) -> Iterator[Bench]:
+    """Run the daemon with `number` seeded channels until the block ends. `spent`: texts sent in each of their windows.
+
+    `run`: the module that runs it, and that module's own arguments.
+    """
     with tempfile.TemporaryDirectory(prefix="bottalk-bench-") as directory, child("tests.benchmarks.upstream") as up:
         upstream_port = up.first_line()["port"]
         base_url = f"http://127.0.0.1:{upstream_port}"
-        seeded = seed_database(Path(directory) / "bottalk.db", number, base_url)
+        seeded = seed_database(Path(directory) / "bottalk.db", number, base_url, spent)
         port = _free_port()
         env = {
             "BOTTALK_HOST": "127.0.0.1",
@@ -126,13 +157,11 @@ def bench(number: int, *, commit_seconds: float = 0.0, settings: Mapping[str, st
             "BOTTALK_ILINK_BASE_URL": base_url,
             "BOTTALK_DEMO": "1",
             "BOTTALK_LOG_LEVEL": "warning",
+            "BOTTALK_MONITOR_TOKEN": MONITOR,
             **(settings or {}),
         }
-        module, arguments = "bottalk", ["serve"]
-        if commit_seconds:
-            module, arguments = "tests.benchmarks.slow_commit", [str(commit_seconds), *arguments]
         started = time.monotonic()
-        with child(module, *arguments, env=env, output=False) as daemon:
+        with child(*run, "serve", env=env, output=False) as daemon:
             _wait_until_ready(daemon, port)
             yield Bench(daemon, port, upstream_port, seeded, started)
 
@@ -151,11 +180,11 @@ def _wait_until_ready(daemon: Child, port: int) -> None:
         time.sleep(0.05)
 
 
-def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
-    """GET from 127.0.0.1: status and body."""
+def get(port: int, path: str, headers: Mapping[str, str] | None = None, body: str = "") -> tuple[int, bytes]:
+    """GET from 127.0.0.1, POST with a `body`: status and body of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path, headers=dict(headers or {}))
+        connection.request("POST" if body else "GET", path, body or None, dict(headers or {}))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

@@ -1,8 +1,9 @@
 """A cheap HTTP/1.1 load generator: keep-alive connections on one epoll loop, in a process of its own.
 
 `python -m tests.benchmarks.loadgen < plan.json` runs a plan and prints its report as one line of JSON. Each connection
-has one request under way at a time (a closed loop); the requests of the plan are taken in turn, over and over. Only
-answers with a Content-Length are understood: that is all the servers measured here give.
+has one request under way at a time (a closed loop); the requests of the plan are taken in turn, over and over, or each
+connection keeps to one of them. Only answers with a Content-Length are understood: that is all the servers measured
+here give.
 """
 
 import json
@@ -11,9 +12,9 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 
 STALLED = 30.0
 """Seconds without any answer after which the run is given up."""
@@ -39,6 +40,8 @@ class Plan:
     seconds: float = 60.0
     expect: str = ""
     """Text that a good answer's body holds."""
+    each: int = 0
+    """More than 0: the n-th client asks the n-th target, so many times."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Report:
 @dataclass
 class _Client:
     sock: socket.socket
+    requests: Iterator[bytes]
     asked_at: float = 0.0
     unread: bytes = b""
     closing: bool = False
@@ -81,15 +85,14 @@ class _Run:
 def run(plan: Plan) -> Report:
     """Run `plan`. Raises OSError when the server cannot be reached, TimeoutError when it stops answering."""
     state = _Run(plan)
-    requests = cycle([_request(plan, target) for target in plan.targets])
     expect = plan.expect.encode()
     poller = select.epoll()
     clients: dict[int, _Client] = {}
 
-    def connect() -> _Client:
+    def connect(requests: Iterator[bytes]) -> _Client:
         sock = socket.create_connection((plan.host, plan.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client = _Client(sock)
+        client = _Client(sock, requests)
         clients[sock.fileno()] = client
         poller.register(sock.fileno(), select.EPOLLIN)
         return client
@@ -99,12 +102,17 @@ def run(plan: Plan) -> Report:
         poller.unregister(client.sock.fileno())
         client.sock.close()
 
-    def ask(client: _Client) -> None:
+    def ask(client: _Client) -> bool:
+        """False when it has nothing more to ask."""
+        request = next(client.requests, None)
+        if request is None or state.started >= plan.count or time.perf_counter() >= until:
+            return False
         state.started += 1
         client.asked_at = time.perf_counter()
-        client.sock.sendall(next(requests))  # small: it always fits the socket's buffer
+        client.sock.sendall(request)  # small: it always fits the socket's buffer
+        return True
 
-    waiting = [connect() for _ in range(min(plan.clients, plan.count))]
+    waiting = [connect(requests) for requests in _requests(plan)]
     begin = time.perf_counter()
     until = begin + plan.seconds
     for client in waiting:
@@ -116,7 +124,6 @@ def run(plan: Plan) -> Report:
         for fd, _ in ready:
             client = clients[fd]
             data = client.sock.recv(65536)
-            more = state.started < plan.count and time.perf_counter() < until
             if not data:  # the server closed: its right between two requests, a failure within one
                 state.unexpected += 1
                 state.sample = state.sample or "connection closed without an answer"
@@ -124,14 +131,20 @@ def run(plan: Plan) -> Report:
                 continue
             if not data or client.closing:
                 close(client)
-                if more:
-                    state.reconnects += 1
-                    client = connect()
-            elif not more:
+                client = connect(client.requests)
+                state.reconnects += 1
+            if not ask(client):
                 close(client)
-            if more:
-                ask(client)
     return _report(state, time.perf_counter() - begin)
+
+
+def _requests(plan: Plan) -> list[Iterator[bytes]]:
+    """What each client asks."""
+    every = [_request(plan, target) for target in plan.targets]
+    if plan.each:
+        return [repeat(request, plan.each) for _, request in zip(range(plan.clients), cycle(every), strict=False)]
+    shared = cycle(every)
+    return [shared for _ in range(min(plan.clients, plan.count))]
 
 
 def _request(plan: Plan, target: Target) -> bytes:

@@ -1,30 +1,21 @@
 """What is measured, and the goal of each figure. Every scenario is bounded in requests and in time."""
 
+import json
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from tests.benchmarks.daemon import BARE_PUSH, Bench, bench, get
-from tests.benchmarks.loadgen import Plan, Report, Target
+from tests.benchmarks import lasting, waves
+from tests.benchmarks.common import MB, Scale, bare, good, pushes
+from tests.benchmarks.daemon import MONITOR, Bench, bench, get
 from tests.benchmarks.process import ChildFailed, child, load, measured_load
 from tests.benchmarks.table import Figure
 
-MB = 1_000_000
 COMMIT = 0.010
 """Seconds of a commit in `slow-disk`."""
 COMMITS_PER_PUSH = 2
 """A waiting caller sees two: his push is accepted, its outcome is settled."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Sizes of a run: `quick` shows that everything works, its figures are rough."""
-
-    quick: bool
-
-    def of(self, full: int, quick: int) -> int:
-        return quick if self.quick else full
 
 
 def sequential(scale: Scale) -> Iterable[Figure]:
@@ -39,34 +30,50 @@ def slow_disk(scale: Scale) -> Iterable[Figure]:
 
 def _sequential(name: str, scale: Scale, commit: float) -> Iterable[Figure]:
     count, warm_up = scale.of(200, 50), 20
-    bare = _bare(1, count, 60, COMMITS_PER_PUSH * commit)[0]
-    with bench(count + warm_up, commit_seconds=commit) as running:
+    beside = bare(1, count, 60, COMMITS_PER_PUSH * commit)[0]
+    run = ("tests.benchmarks.slow_commit", str(commit)) if commit else ("bottalk",)
+    with bench(count + warm_up, run=run) as running:
         running.wait_for_polls(60)
-        pushes = [one.push for one in running.seeded]
-        _good(load(_pushes(running.port, pushes[:warm_up], clients=1, count=warm_up)))
-        report = _good(load(_pushes(running.port, pushes[warm_up:], clients=1, count=count)))
-    yield Figure(name, "p50", report.p50, "ms", 2.5, bare.p50)
-    yield Figure(name, "p99 (beside the bare p50)", report.p99, "ms", 6, bare.p50)
+        targets = [one.push for one in running.seeded]
+        good(load(pushes(running.port, targets[:warm_up], clients=1, count=warm_up)))
+        report = good(load(pushes(running.port, targets[warm_up:], clients=1, count=count)))
+    yield Figure(name, "p50", report.p50, "ms", 2.5, beside.p50)
+    yield Figure(name, "p99 (beside the bare p50)", report.p99, "ms", 6, beside.p50)
 
 
 def warm(scale: Scale) -> Iterable[Figure]:
-    """32 clients over 1,000 channels whose connections are warm"""
+    """32 clients over 1,000 channels whose connections are warm; with --profile where the CPU time goes"""
     clients, channels, seconds = 32, scale.of(1000, 100), scale.of(20, 3)
-    bare, bare_cpu = _bare(clients, 1_000_000, seconds, 0.0)
+    beside, bare_cpu = bare(clients, 1_000_000, seconds, 0.0)
     # Windows without end, and no gap: what is measured is the way of a push, not WeChat's limits.
     settings = {"BOTTALK_DELIVERY_QUOTA": "1000", "BOTTALK_DELIVERY_GAP": "0"}
-    with bench(channels, settings=settings) as running:
-        running.wait_for_polls(60)
-        pushes = [one.push for one in running.seeded]
-        _good(load(_pushes(running.port, pushes, clients=clients, count=2 * channels)))
-        sent = running.upstream()["sends"]
-        report, cpu = measured_load(_pushes(running.port, pushes, clients=clients, seconds=seconds), running.daemon)
-        _good(report)
-        sent = running.upstream()["sends"] - sent
-    yield Figure("warm", "CPU per push", cpu * 1000, "ms", 1.1, bare_cpu * 1000)
-    yield Figure("warm", "pushes a second", report.per_second, "/s", 0.9, bare.per_second, at_least=True)
-    yield Figure("warm", "p99", report.p99, "ms", 25)
+    with tempfile.TemporaryDirectory(prefix="bottalk-bench-") as directory:
+        samples = Path(directory) / "samples.json"
+        run = ("tests.benchmarks.profiled", str(samples)) if scale.profile else ("bottalk",)
+        with bench(channels, run=run, settings=settings) as running:
+            running.wait_for_polls(60)
+            targets = [one.push for one in running.seeded]
+            good(load(pushes(running.port, targets, clients=clients, count=2 * channels)))
+            sent, before = running.upstream()["sends"], running.status()["store"]
+            report, cpu = measured_load(pushes(running.port, targets, clients=clients, seconds=seconds), running.daemon)
+            good(report)
+            sent, after = running.upstream()["sends"] - sent, running.status()["store"]
+        if scale.profile:
+            yield from _split(json.loads(samples.read_text()), cpu)
+    yield Figure("warm", "CPU per push", cpu * 1000, "ms", None if scale.profile else 1.1, bare_cpu * 1000)
+    yield Figure("warm", "pushes a second", report.per_second, "/s", 0.9, beside.per_second, at_least=True)
+    yield Figure("warm", "p99", report.p99, "ms", 25, beside.p99, absolute=True)
     yield Figure("warm", "messages per push", sent / report.answers, "", 1)
+    commits = after["commits"] - before["commits"]
+    yield Figure("warm", "rows per commit", report.answers / commits, "", None)
+    yield Figure("warm", "journal's letters per commit", (after["verbs"] - before["verbs"]) / commits, "", None)
+
+
+def _split(samples: dict[str, int], cpu: float) -> Iterable[Figure]:
+    """What each part takes of the CPU time of a push, by samples of the whole run."""
+    whole = sum(samples.values())
+    for part, count in sorted(samples.items(), key=lambda item: -item[1]):
+        yield Figure("warm", f"CPU per push: {part}", cpu * 1000 * count / whole, "ms", None)
 
 
 def polling(scale: Scale) -> Iterable[Figure]:
@@ -102,8 +109,7 @@ def _polling(
 def status(scale: Scale) -> Iterable[Figure]:
     """what a monitor's question costs with 10,000 channels: status, a page of 1,000, metrics"""
     channels, times = scale.of(10_000, 1000), scale.of(50, 10)
-    settings = {"BOTTALK_MONITOR_TOKEN": "bench", "BOTTALK_ILINK_STARTS_PER_SECOND": "2000"}
-    with bench(channels, settings=settings) as running:
+    with bench(channels, settings={"BOTTALK_ILINK_STARTS_PER_SECOND": "2000"}) as running:
         running.wait_for_polls(30 + channels / 50)
         for name, path, cpu, size in (
             ("summary", "/api/admin/status", 8, 4),
@@ -117,7 +123,7 @@ def status(scale: Scale) -> Iterable[Figure]:
 
 def _asked(running: Bench, path: str, times: int) -> tuple[float, bytes]:
     """CPU seconds of one answer, beyond what the daemon spends at rest in that time, and the answer."""
-    headers = {"Authorization": "Bearer bench"}
+    headers = {"Authorization": f"Bearer {MONITOR}"}
     began, before = time.monotonic(), running.daemon.cpu_seconds()
     for _ in range(times):
         code, body = get(running.port, path, headers)
@@ -140,29 +146,6 @@ def ratelimit(scale: Scale) -> Iterable[Figure]:
     yield Figure("ratelimit", "memory", found["bytes"] / MB, "MB", 10 * decisions / 100_000)
 
 
-@cache
-def _bare(clients: int, count: int, seconds: float, wait: float) -> tuple[Report, float]:
-    """The bare route under the same load: its report and its CPU seconds for each request."""
-    with child("tests.benchmarks.bare", "--wait", str(wait)) as server:
-        port = server.first_line()["port"]
-        _good(load(_pushes(port, [BARE_PUSH], clients=clients, count=20 * clients)))
-        report, cpu = measured_load(_pushes(port, [BARE_PUSH], clients=clients, count=count, seconds=seconds), server)
-        return _good(report), cpu
-
-
-def _pushes(
-    port: int, targets: Sequence[Target], *, clients: int, count: int = 1_000_000, seconds: float = 60.0
-) -> Plan:
-    return Plan("127.0.0.1", port, targets, clients, count, seconds, expect='"message":"success"')
-
-
-def _good(report: Report) -> Report:
-    """Raises ChildFailed if any answer was not the one of a delivered push: its speed would mean nothing."""
-    if report.unexpected:
-        raise ChildFailed(f"{report.unexpected} of {report.answers} answers were not good; the first: {report.sample}")
-    return report
-
-
 SCENARIOS: dict[str, Callable[[Scale], Iterable[Figure]]] = {
     "sequential": sequential,
     "slow-disk": slow_disk,
@@ -171,4 +154,10 @@ SCENARIOS: dict[str, Callable[[Scale], Iterable[Figure]]] = {
     "polling-10k": polling_10k,
     "status": status,
     "ratelimit": ratelimit,
+    "burst": waves.burst,
+    "reply": waves.reply,
+    "spread": waves.spread,
+    "crowd": waves.crowd,
+    "pauses": lasting.pauses,
+    "waiting": lasting.waiting,
 }

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and what it should be.
+    """One measured value and what it should be; without a `goal` it is there to be read.
 
-    With `bare` the goal is a multiple of it, without it is a value in `unit`. `at_least`: larger is better.
+    With `bare` the goal is a multiple of it, without (or when it is `absolute`) it is a value in `unit`. `at_least`:
+    larger is better.
     """
 
     scenario: str
     name: str
     value: float
     unit: str
-    goal: float
+    goal: float | None
     bare: float | None = None
     at_least: bool = False
+    absolute: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -25,20 +27,28 @@ class Figure:
 
     @property
     def ok(self) -> bool:
-        measured = self.value if self.ratio is None else self.ratio
+        if self.goal is None:
+            return True
+        measured = self.value if self.ratio is None or self.absolute else self.ratio
         return measured >= self.goal if self.at_least else measured <= self.goal
+
+    @property
+    def verdict(self) -> str:
+        if self.goal is None:
+            return ""
+        return "ok" if self.ok else "over" if not self.at_least else "under"
 
     def cells(self) -> tuple[str, ...]:
         sign = "≥" if self.at_least else "≤"
-        relative = self.ratio is not None
+        unit = self.unit if self.ratio is None or self.absolute else "x"
         return (
             self.scenario,
             self.name,
-            f"{_number(self.value)} {self.unit}",
+            f"{_number(self.value)} {self.unit}".rstrip(),
             "" if self.bare is None else f"{_number(self.bare)} {self.unit}",
             "" if self.ratio is None else f"{self.ratio:.2f} x",
-            f"{sign} {self.goal:g} {'x' if relative else self.unit}",
-            "ok" if self.ok else "over" if not self.at_least else "under",
+            "" if self.goal is None else f"{sign} {self.goal:g} {unit}".rstrip(),
+            self.verdict,
         )
 
 

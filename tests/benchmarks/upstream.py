@@ -6,7 +6,8 @@ It knows no rules (the sandbox does): polls are held, sends are accepted at once
     POST /ilink/bot/getupdates     held, then an empty answer; a message at once when one is waiting for the bot
     POST /ilink/bot/sendmessage    `{"ret":0,"message_id":"…"}`, counted by `to_user_id`
     anything else under /ilink/    `{"ret":0}`
-    GET  /control/stats            open polls, calls so far, texts accepted for each user
+    GET  /control/stats            open polls, calls so far, texts accepted for each user; the time of the last text on
+                                   the monotonic clock, and the least gap between two texts to one user
     POST /control/inbound          `{"<bot token>": "<user id>", …}`: each of these users writes a word to the bot
 """
 
@@ -48,6 +49,8 @@ class Upstream:
     accepted: Counter[str] = field(default_factory=Counter)
     polls: int = 0
     sends: int = 0
+    sent_at: dict[str, float] = field(default_factory=dict)
+    least_gap: float = 1e9
     other_calls: int = 0
 
     def run(self) -> None:
@@ -106,8 +109,7 @@ class Upstream:
             mark = lower.find(b"\r\nauthorization: bearer ") + 24
             self._poll(peer, head[mark:].split(b"\r\n", 1)[0].decode())
         elif path == b"/ilink/bot/sendmessage":
-            self.sends += 1
-            self.accepted[json.loads(body)["msg"]["to_user_id"]] += 1
+            self._send(json.loads(body)["msg"]["to_user_id"])
             self._answer(peer, b'{"ret":0,"message_id":"%d"}' % (7_497_484_083_000_000_000 + self.sends))
         elif path == b"/control/stats":
             peer.sock.setblocking(True)  # with many users it is larger than the socket's buffer
@@ -119,6 +121,13 @@ class Upstream:
         else:
             self.other_calls += 1
             self._answer(peer, b'{"ret":0}')
+
+    def _send(self, user: str) -> None:
+        now = time.monotonic()
+        self.least_gap = min(self.least_gap, now - self.sent_at.get(user, -1e9))
+        self.sent_at[user] = now
+        self.sends += 1
+        self.accepted[user] += 1
 
     def _poll(self, peer: Peer, token: str) -> None:
         self.polls += 1
@@ -166,6 +175,8 @@ class Upstream:
             "open_polls": len(self.polling),
             "polls": self.polls,
             "sends": self.sends,
+            "last_send_at": max(self.sent_at.values(), default=0.0),
+            "least_gap": self.least_gap,
             "other_calls": self.other_calls,
             "connections": len(self.peers),
             "accepted": self.accepted,

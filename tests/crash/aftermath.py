@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 
 from bottalk.sandbox.core import Sandbox
@@ -68,9 +69,12 @@ def check_copies(
 
 def check_database(stage: Stage, words: int) -> None:
     """The file is whole, and each word of a user that the daemon could hear opened one window."""
-    connection = sqlite3.connect(stage.the.data_dir / "bottalk.db")
-    try:
+    assert epochs_of(stage) == {words}
+    with closing(sqlite3.connect(stage.the.data_dir / "bottalk.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert {epoch for (epoch,) in connection.execute("SELECT window_epoch FROM channels")} == {words}
-    finally:
-        connection.close()
+
+
+def epochs_of(stage: Stage) -> set[int]:
+    """How many windows each channel has had."""
+    with closing(sqlite3.connect(stage.the.data_dir / "bottalk.db")) as connection:
+        return {epoch for (epoch,) in connection.execute("SELECT window_epoch FROM channels")}

@@ -20,7 +20,7 @@ import trio.testing
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve as serve_sandbox
-from tests.crash.aftermath import at_death, judge, rows_of
+from tests.crash.aftermath import at_death, epochs_of, judge, rows_of
 from tests.crash.lethal import PLANTED
 from tests.crash.shapes import SHAPES, Shape, Stage, they_write
 from tests.crash.zygote import Zygote, zygote
@@ -155,9 +155,11 @@ async def test_killed_there_nothing_is_lost_and_one_message_at_most_comes_twice(
             assert await queued(stage) == len(before.waiting), "who has not heard the word waits for another"
         if unheard or shape.waits:
             await here.the.write(stage.people[0].user)
+        words = 2 if shape.waits or shape.act is they_write else 1
+        await here.the.until(lambda: heard(stage), lambda epochs: min(epochs) >= words)
         await here.the.until(lambda: queued(stage), lambda left: left == 0)
         await here.ended(again)
-        await judge(stage, before, here.sandbox, words=1 if shape.act is not they_write and not shape.waits else 2)
+        await judge(stage, before, here.sandbox, words=words)
         if kind == "migration":
             assert len(here.the.rows(PLANTED)) >= len(before.rows)
 
@@ -176,3 +178,8 @@ async def live_and_die(here: Ground, stage: Stage, shape: Shape, point: str, pas
 
 async def queued(stage: Stage) -> int:
     return sum(row["status"] == "queued" for row in rows_of(stage))
+
+
+async def heard(stage: Stage) -> set[int]:
+    """How many words of its user each channel has heard."""
+    return epochs_of(stage)
