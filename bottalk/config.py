@@ -66,6 +66,9 @@ class DeliverySettings:
     gap_low: float = setting(5.0, "seconds between two messages at 5 and 4 left", low=0, high=3600)
     gap_scarce: float = setting(30.0, "seconds between two messages at 3 and 2 left", low=0, high=3600)
     last_hold: float = setting(300.0, "seconds the last message of a window is kept, to carry more", low=0, high=3600)
+    low_hold: float = setting(
+        3600.0, "seconds a low push waits for a message to go along with, before it goes alone", low=0, high=604800
+    )
     safe_characters: int = setting(2000, "characters that fit one message safely", low=100, high=4000)
     safe_bytes: int = setting(8000, "UTF-8 bytes that fit one message safely", low=400, high=16000)
     queue: int = setting(500, "waiting rows per channel", low=1, high=100000)
@@ -79,6 +82,9 @@ class DeliverySettings:
         (30.0, 120.0, 420.0, 1320.0, 4920.0), "seconds a channel rests after each refusal of a burst", low=1
     )
     probe: float = setting(3600.0, "seconds between two probes of a closed window", low=60)
+    start_spread: float = setting(
+        5.0, "seconds over which channels with waiting rows begin to send after a start", low=0, high=300
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("bottalk.delivery", "bottalk.schedule", "bottalk.health"),
     ("bottalk.store", "bottalk.ilink"),
-    ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers"),
+    ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers", "bottalk.writable"),
     ("bottalk.verbs",),
     ("bottalk.actors",),
     ("bottalk.service",),

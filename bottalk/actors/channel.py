@@ -26,11 +26,13 @@ LAST_ANSWER_S = 2.0
 class ChannelActor:
     """The body of one channel's child. It ends by itself when iLink ends the session."""
 
-    __slots__ = ("_channel_id", "_tools")
+    __slots__ = ("_at_start", "_channel_id", "_tools")
 
-    def __init__(self, tools: Tools, channel_id: ChannelId) -> None:
+    def __init__(self, tools: Tools, channel_id: ChannelId, *, at_start: bool = False) -> None:
+        """`at_start`: it starts with the daemon, as thousands do, so its first send takes a moment of its own."""
         self._tools = tools
         self._channel_id = channel_id
+        self._at_start = at_start
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         # at once: whatever fails from here on is a crash, restarted by policy and visible, never a channel forgotten
@@ -51,6 +53,9 @@ class ChannelActor:
 
     async def _live(self, line: Line, child: Child) -> None:
         poller, sender = Poller(line), Sender(line)
+        if self._at_start:
+            self._at_start = False
+            sender.spread()
         async with trio.open_nursery() as both:
             polling = trio.CancelScope()
             both.start_soon(self._poll, poller, polling)

@@ -75,7 +75,7 @@ class Channels:
             for channel in list(self._tools.directory.channels()):
                 if child.stopping.is_set():
                     break
-                await self._start(channel)
+                await self._start(channel, at_start=True)
             task_status.started()
             async for letter in self.mailbox:
                 nursery.start_soon(self._carry_out, letter, child.stopping)
@@ -206,12 +206,12 @@ class Channels:
         names = self.supervisor.in_state(ChildState.PARKED)
         return frozenset(ChannelId(int(name.removeprefix(PREFIX))) for name in names)
 
-    async def _start(self, channel: Channel) -> None:
+    async def _start(self, channel: Channel, *, at_start: bool = False) -> None:
         """Start its actor, if it should have one. What stands in the way of one channel is told, and stops no other."""
         if not self._should_run(channel):
             return
         try:
-            await self.supervisor.start_child(self._spec(channel.id))
+            await self.supervisor.start_child(self._spec(channel.id, at_start=at_start))
         except (StartFailed, NotRunning) as e:
             log.warning("channel.not_started", channel=channel.id, why=str(e))
 
@@ -221,10 +221,10 @@ class Channels:
             return False
         return channel.is_live and owner is not None and not owner.is_disabled
 
-    def _spec(self, channel_id: ChannelId) -> ChildSpec:
+    def _spec(self, channel_id: ChannelId, *, at_start: bool) -> ChildSpec:
         return ChildSpec(
             name=_name(channel_id),
-            run=ChannelActor(self._tools, channel_id).run,
+            run=ChannelActor(self._tools, channel_id, at_start=at_start).run,
             restart=Restart.TRANSIENT,
             backoff=BACKOFF,
             intensity=INTENSITY,

@@ -18,14 +18,19 @@ class Heartbeat:
     retrying_since: float | None = None
     """Since when sends fail for faults that are not the window's. Wall time."""
     next_try_at: float = 0.0
-    """No send before this, after a fault that is not the window's. Trio's clock."""
+    """No send but an urgent one before this, after a fault that is not the window's. Trio's clock."""
+    next_urgent_at: float = 0.0
+    """As `next_try_at`, for urgent ones."""
+    rest_until: float = 0.0
+    """No send at all before this: iLink asks for silence, or a verdict is being confirmed. Trio's clock."""
     last_error: str = ""
     """The last failed call, in words that are safe to show."""
 
     def forget(self) -> None:
         """The binding is over: the next one is judged by its own polls and sends."""
         self.polled_at = self.retrying_since = None
-        self.poll_failures, self.next_try_at, self.last_error = 0, 0.0, ""
+        self.next_try_at = self.next_urgent_at = self.rest_until = 0.0
+        self.poll_failures, self.last_error = 0, ""
 
     def seconds_since_poll(self, now: float) -> float | None:
         """Seconds since the last finished poll, or since the start when there was none; None when no actor runs."""

@@ -144,6 +144,7 @@ class Journal:
         if self._cannot_write is not None:
             log.info("journal.recovered", after=self._cannot_write)
             self._cannot_write = None
+            self.pictures.writable.regained()
 
     def _commit(self, connection: sqlite3.Connection, letters: list[Letter[Ask[Any]]], now: float) -> _Done:
         """In the writer's thread: the whole group, one transaction. Raises sqlite3.Error when the group failed."""
@@ -174,6 +175,7 @@ class Journal:
         if self._cannot_write is None:
             log.error("journal.cannot_write", error=str(error), what_to_do="free disk space, check the data directory")
         self._cannot_write = str(error)
+        self.pictures.writable.lost()
         for letter in letters:
             letter.fail(CannotWrite(str(error)))
 

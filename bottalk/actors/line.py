@@ -2,13 +2,14 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from bottalk.actors.gate import Gate, Gates
 from bottalk.actors.heartbeat import Heartbeat, Heartbeats
 from bottalk.actors.persist import persist
+from bottalk.actors.session_check import SessionCheck
 from bottalk.actors.texts import Texts
 from bottalk.clock import Clock
 from bottalk.config import Config
@@ -20,8 +21,10 @@ from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkRefused
 from bottalk.messages import ChannelDied
 from bottalk.outbox import Outbox, Outboxes
 from bottalk.values import Channel, ChannelId, InactiveReason, Secret
-from supervisors import Mailbox
+from bottalk.writable import Writable
+from supervisors import Ask, Mailbox
 
+R = TypeVar("R")
 log = structlog.get_logger()
 
 AUTH_CONFIRM_S = 5.0
@@ -37,6 +40,7 @@ class Tools:
     texts: Texts
     heartbeats: Heartbeats
     journal: Mailbox[Any]
+    writable: Writable
     ilink: Ilink
     gates: Gates
     config: Config
@@ -56,7 +60,7 @@ class SessionEnded(Exception):
 class Line:
     """One incarnation of a channel's actor. The committed channel is read anew each time."""
 
-    __slots__ = ("bot", "channel_id", "gate", "heartbeat", "outbox", "stopping", "token", "tools")
+    __slots__ = ("bot", "channel_id", "check", "gate", "heartbeat", "outbox", "stopping", "token", "tools")
 
     def __init__(self, tools: Tools, channel: Channel) -> None:
         self.tools = tools
@@ -66,6 +70,7 @@ class Line:
         self.gate: Gate = tools.gates.of(channel.base_url)
         self.heartbeat: Heartbeat = tools.heartbeats.of(channel.id)
         self.outbox: Outbox = tools.outboxes.of(channel.id)
+        self.check = SessionCheck(self.notify_start)
         self.stopping = False
 
     def channel(self) -> Channel:
@@ -73,6 +78,10 @@ class Line:
         if channel is None:
             raise LookupError(f"channel {self.channel_id} is not in the directory")
         return channel
+
+    async def persist(self, message: Ask[R]) -> R:
+        """Have the journal write what has happened, however long it takes; see `persist`."""
+        return await persist(self.tools.journal, message, self.tools.writable)
 
     def fault(self, error: IlinkError) -> Verdict:
         """Tell the breaker of a failed call, and say what it means."""
@@ -101,7 +110,15 @@ class Line:
 
     async def end_session(self, reason: InactiveReason) -> None:
         """Make the channel `inactive`, and end the actor."""
-        await persist(self.tools.journal, ChannelDied(self.channel_id, self.token, reason))
+        await self.persist(ChannelDied(self.channel_id, self.token, reason))
         self.heartbeat.forget()
         log.warning("channel.dead", channel=self.channel_id, reason=reason.value, what_to_do="scan a new code")
         raise SessionEnded(reason)
+
+
+def rest_after(error: IlinkError, config: Config) -> float | None:
+    """Seconds of silence that iLink asks for: the Retry-After of an HTTP 429, within the longest rest of a penalty.
+    None where it asks for none."""
+    if not isinstance(error, IlinkHttpError) or error.status != 429 or error.retry_after is None:
+        return None
+    return min(error.retry_after, max(config.delivery.penalty))

@@ -7,6 +7,7 @@ import trio
 
 from bottalk.errors import CannotWrite
 from bottalk.messages import ChannelDied, Inbound, Settle
+from bottalk.writable import Writable
 from supervisors import Ask, Mailbox, MailboxFull, NotTaken
 
 R = TypeVar("R")
@@ -19,34 +20,35 @@ GRACE_S = 0.7
 and its supervisor's."""
 
 
-async def persist(journal: Mailbox[Any], message: Ask[R]) -> R:
+async def persist(journal: Mailbox[Any], message: Ask[R], writable: Writable | None = None) -> R:
     """Ask the journal until it has written `message`: while it cannot, what happened is kept here, in memory.
 
     For facts (a message was sent, the user wrote), not for requests that somebody else may repeat. A cancel leaves one
     more try of GRACE_S, so that neither a stop nor the crash of a sibling task loses what iLink will not tell twice: a
     message may thus be written twice, and its verb must do nothing the second time (or err on the safe side).
+    With `writable` it is written as soon as the journal can write again, and until then nothing new begins there.
     Raises OutcomeUnknown when the journal dies with it in hand: then the process ends.
     """
     try:
-        return await _until_written(journal, message)
+        return await _until_written(journal, message, writable or Writable())
     except trio.Cancelled:
         await _last_try(journal, message)
         raise
 
 
-async def _until_written(journal: Mailbox[Any], message: Ask[R]) -> R:
-    waited = False
-    while True:
-        try:
-            answer = await journal.ask(message)
-        except (CannotWrite, MailboxFull, NotTaken) as e:
-            if not waited:
-                log.warning("journal.waiting", fact=type(message).__name__, why=str(e))
-            waited = True
-            await trio.sleep(RETRY_S)
-        else:
-            if waited:
-                log.info("journal.written", fact=type(message).__name__)
+async def _until_written(journal: Mailbox[Any], message: Ask[R], writable: Writable) -> R:
+    try:
+        return await journal.ask(message)
+    except (CannotWrite, MailboxFull, NotTaken) as e:
+        log.warning("journal.waiting", fact=type(message).__name__, why=str(e))
+    with writable.owed():
+        while True:
+            await writable.again(RETRY_S)
+            try:
+                answer = await journal.ask(message)
+            except (CannotWrite, MailboxFull, NotTaken):
+                continue
+            log.info("journal.written", fact=type(message).__name__)
             return answer
 
 

@@ -3,8 +3,7 @@
 import structlog
 import trio
 
-from bottalk.actors.line import AUTH_CONFIRM_S, Line
-from bottalk.actors.persist import persist
+from bottalk.actors.line import AUTH_CONFIRM_S, Line, rest_after
 from bottalk.delivery import retry
 from bottalk.delivery.verdict import Verdict
 from bottalk.ilink.errors import IlinkError
@@ -45,10 +44,15 @@ class Poller:
         if await line.notify_start() is not None:
             await line.gate.start()  # the call is spent: the next one has a turn of its own
         while True:
+            if not line.tools.writable.is_ok:
+                # what a poll brings could not be stored; afterwards all channels begin in line
+                await line.tools.writable.ok()
+                await line.gate.start()
+            began_at = trio.current_time()
             try:
                 updates = await line.bot.get_updates(self._cursor)
             except IlinkError as e:
-                await self._failed(e)
+                await self._failed(e, began_at)
                 await line.gate.start()
                 continue
             if updates.answered:
@@ -63,7 +67,7 @@ class Poller:
     async def store_cursor(self) -> None:
         """Write a cursor that is not written yet (at the end of the actor)."""
         if self._cursor != self._line.channel().cursor:
-            await persist(self._line.tools.journal, self._inbound((), self._cursor))
+            await self._line.persist(self._inbound((), self._cursor))
 
     async def _finished(self, updates: Updates) -> None:
         line = self._line
@@ -71,17 +75,18 @@ class Poller:
         line.heartbeat.polled_at = trio.current_time()
         line.heartbeat.poll_failures = 0
         self._suspect = None
+        line.check.poll_is_suspect = False
         if updates.cursor:
             self._cursor = updates.cursor
         messages = tuple(self._known(m) for m in updates.messages if self._opens(m))
         stale = trio.current_time() - self._written_at > CURSOR_EVERY_S and self._cursor != line.channel().cursor
         if messages or stale:
             self._written_at = trio.current_time()
-            new = await persist(line.tools.journal, self._inbound(messages, self._cursor))
+            new = await line.persist(self._inbound(messages, self._cursor))
             if new:
                 log.info("channel.inbound", channel=line.channel_id, messages=new)
 
-    async def _failed(self, error: IlinkError) -> None:
+    async def _failed(self, error: IlinkError, began_at: float) -> None:
         """Look at a failed poll; return when the next may begin. The verdicts are the protocol's §7."""
         line = self._line
         line.heartbeat.poll_failures += 1
@@ -92,7 +97,8 @@ class Poller:
             if self._suspect is Verdict.SESSION:
                 await line.end_session(InactiveReason.SESSION_EXPIRED)
             self._suspect = verdict
-            await line.notify_start()
+            line.check.poll_is_suspect = True
+            await line.check.run(began_at)
             await trio.sleep(STALE_PAUSE_S)
         elif verdict is Verdict.AUTH:
             if self._suspect is Verdict.AUTH:
@@ -100,8 +106,8 @@ class Poller:
             self._suspect = verdict
             await trio.sleep(AUTH_CONFIRM_S)
         else:
-            ladder = retry.POLL_LADDER
-            await trio.sleep(retry.delay(line.heartbeat.poll_failures, ladder, line.tools.rng))
+            pause = retry.delay(line.heartbeat.poll_failures, retry.POLL_LADDER, line.tools.rng)
+            await trio.sleep(max(pause, rest_after(error, line.tools.config) or 0.0))
 
     def _opens(self, message: WireMessage) -> bool:
         """Whether it is a message of the channel's own user; groups and echoes open nothing."""

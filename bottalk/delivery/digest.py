@@ -70,6 +70,16 @@ def compose(rows: Sequence[Row], style: Style, tail: str = "") -> Batch:
     return freeze(rows[:taken], f"{text}\n\n{tail}" if tail else text)
 
 
+def fills_message(rows: Sequence[Row], style: Style) -> bool:
+    """Whether what waits fills one message already, so that waiting for more would gain nothing."""
+    room = style.settings.safe_characters
+    for row in rows:
+        room -= row.characters
+        if room <= 0:
+            return True
+    return False
+
+
 def freeze(rows: Sequence[Row], text: str) -> Batch:
     digest = hashlib.sha256(text.encode())
     digest.update(",".join(str(row.id) for row in rows).encode())

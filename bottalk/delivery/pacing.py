@@ -7,6 +7,7 @@ kept for some minutes, because nothing can follow it until the user writes.
 from msgspec import Struct
 
 from bottalk.config import DeliverySettings
+from bottalk.delivery.digest import Style
 from bottalk.delivery.window import State, closed_by, left, state
 from bottalk.values import Closed, Window
 
@@ -15,8 +16,12 @@ class Waiting(Struct, frozen=True):
     """What pacing must know of a queue that is not empty."""
 
     oldest_at: float
-    """When its oldest row was accepted, wall time."""
+    """When the oldest row took its place, wall time; `low` ones count where nothing else waits."""
     urgent: bool = False
+    low_only: bool = False
+    """All of it is `low`: it goes along with another message, or alone when it has waited long enough."""
+    begun: bool = False
+    """It is a message that was tried already, or the next part of a text: only a gap or a rest holds it."""
     fills_message: bool = False
     """What waits fills one message already: keeping the last message back would gain nothing."""
 
@@ -38,24 +43,42 @@ def earliest(window: Window, waiting: Waiting, now: float, settings: DeliverySet
     remaining = left(window, now, settings)
     # a clock that was set back must not stretch the gap
     start = now if window.last_send_at is None else min(window.last_send_at, now) + gap(remaining, settings)
-    if remaining == 1 and not (waiting.urgent or waiting.fills_message):
-        start = max(start, min(waiting.oldest_at, now) + settings.last_hold)
+    oldest_at = min(waiting.oldest_at, now)
+    if remaining == 1 and not (waiting.urgent or waiting.fills_message or waiting.begun):
+        start = max(start, oldest_at + settings.last_hold)
+    if waiting.low_only and not waiting.begun:
+        start = max(start, oldest_at + settings.low_hold)
     if window.penalty_until is not None:
         longest = settings.penalty[min(window.penalty_step, len(settings.penalty)) - 1]
         start = max(start, min(window.penalty_until, now + longest))
     return start
 
 
-def probe_at(window: Window, now: float, settings: DeliverySettings) -> float | None:
-    """When a closed window may be tried with real rows; None where only the user's word can open it.
+def probe_at(window: Window, waiting: Waiting, now: float, settings: DeliverySettings) -> float | None:
+    """When a closed window may be tried with what waits; None where only the user's word can open it.
 
     An inbound message lost on the wire leaves us closed while iLink is open; the probe finds out.
     """
     if closed_by(window, now, settings) in (None, Closed.SESSION):
         return None
-    if window.probed_at is None:
-        return _closing_time(window, now, settings) + settings.probe
-    return min(window.probed_at, now) + settings.probe
+    since = _closing_time(window, now, settings) if window.probed_at is None else min(window.probed_at, now)
+    if waiting.low_only and not waiting.begun:
+        return max(since + settings.probe, min(waiting.oldest_at, now) + settings.low_hold)
+    return since + settings.probe
+
+
+def tail(window: Window, now: float, style: Style) -> str:
+    """The line that ends the message which goes now; empty for most.
+
+    Two messages before the window closes the user hears how many are left; the last one asks for a reply.
+    """
+    match left(window, now, style.settings):
+        case 1:
+            return style.words.last
+        case 3:
+            return style.words.few_left.format(left=2)
+        case _:
+            return ""
 
 
 def _closing_time(window: Window, now: float, settings: DeliverySettings) -> float:

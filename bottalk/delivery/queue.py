@@ -1,27 +1,35 @@
 """What becomes of rows while they wait: which are over, which may go, and when that changes next."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from bottalk.delivery.digest import Style, fills_message
 from bottalk.delivery.pacing import Waiting
-from bottalk.values import Priority, Reason, Row, RowId
+from bottalk.delivery.window import left
+from bottalk.values import Priority, Reason, Row, RowId, Window
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+_BEGUN = -1
+
+BEGUN_S = 86400.0
+"""Seconds that a text of which parts are out is kept past its time: the rest completes what the person has half of."""
 
 
 def over(rows: Iterable[Row], in_hand: Collection[RowId], now: float) -> list[tuple[Row, Reason]]:
     """The rows that will never go: past their time, or replaced by a newer one of the same key.
 
-    Rows of a batch that was tried (`in_hand`) are past both.
+    Rows of a batch that was tried (`in_hand`) are past both. A text of which parts are out is past replacing, and gets
+    BEGUN_S more.
     """
     found: list[tuple[Row, Reason]] = []
     newest: dict[str, Row] = {}
     for row in rows:
+        is_over = ends_at(row) <= now
         if row.replace_key is not None:
             before = newest.get(row.replace_key)
-            if before is not None and before.id not in in_hand and before.expires_at > now:
+            if before is not None and before.id not in in_hand and not before.parts_sent and ends_at(before) > now:
                 found.append((before, Reason.REPLACED))
             newest[row.replace_key] = row
-        if row.expires_at <= now and row.id not in in_hand:
+        if is_over and row.id not in in_hand:
             found.append((row, Reason.EXPIRED))
     return found
 
@@ -29,20 +37,31 @@ def over(rows: Iterable[Row], in_hand: Collection[RowId], now: float) -> list[tu
 def ready(rows: Iterable[Row], now: float) -> list[Row]:
     """The rows that may go, in the order of delivery: urgent before normal before low, then first come first served.
 
-    A delayed row takes its place when its time comes, as if it were accepted then.
+    A delayed row takes its place when its time comes, as if it were accepted then. A text of which parts are out goes
+    on before anything else.
     """
     found = [row for row in rows if row.not_before is None or row.not_before <= now]
     if len(found) > 1:
-        found.sort(key=lambda row: (_RANK[row.priority], came_at(row), row.id))
+        found.sort(key=lambda row: (_BEGUN if row.parts_sent else _RANK[row.priority], came_at(row), row.id))
     return found
 
 
-def waiting(rows: Collection[Row], now: float) -> Waiting:
-    """What pacing must know of the rows that may go."""
+def waiting(rows: Sequence[Row], window: Window, now: float, style: Style) -> Waiting:
+    """What pacing must know of the rows that may go, in their order."""
+    others = [row for row in rows if row.priority is not Priority.LOW]
     return Waiting(
-        oldest_at=min((came_at(row) for row in rows), default=now),
-        urgent=any(row.priority is Priority.URGENT for row in rows),
+        oldest_at=min((came_at(row) for row in others or rows), default=now),
+        urgent=any(row.priority is Priority.URGENT for row in others),
+        low_only=bool(rows) and not others,
+        begun=bool(rows) and rows[0].parts_sent > 0,
+        # looked at only where it matters, because it reads every text
+        fills_message=left(window, now, style.settings) == 1 and fills_message(rows, style),
     )
+
+
+def ends_at(row: Row) -> float:
+    """The wall time at which a waiting row is over."""
+    return row.expires_at + BEGUN_S if row.parts_sent else row.expires_at
 
 
 def came_at(row: Row) -> float:
@@ -52,5 +71,5 @@ def came_at(row: Row) -> float:
 
 def next_change(rows: Iterable[Row], now: float) -> float | None:
     """The wall time at which a waiting row's time comes or is over; None when none waits."""
-    times = [row.not_before if row.not_before is not None and row.not_before > now else row.expires_at for row in rows]
+    times = [row.not_before if row.not_before is not None and row.not_before > now else ends_at(row) for row in rows]
     return min(times, default=None)

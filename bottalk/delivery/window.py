@@ -82,10 +82,16 @@ def opened(window: Window, now: float) -> Window:
     )
 
 
-def accepted(window: Window, now: float, *, confirmed: bool, settings: DeliverySettings) -> Window:
-    """iLink took a message. It counts in the present window, also when it began before the last inbound message."""
-    was_closed = closed_by(window, now, settings) is not None
-    if was_closed:
+def accepted(
+    window: Window, now: float, *, confirmed: bool, settings: DeliverySettings, is_probe: bool = False
+) -> Window:
+    """iLink took a message. It counts in the present window, also when it began before the last inbound message.
+
+    `is_probe`: it began while the window was closed. If it still is, an inbound message was lost on the way to us: a
+    new epoch, whose age nobody knows. A window that closed by its age while the message was under way stays closed.
+    """
+    missed = is_probe and closed_by(window, now, settings) is not None
+    if missed:
         window = replace(
             window,
             epoch=window.epoch + 1,
@@ -95,7 +101,7 @@ def accepted(window: Window, now: float, *, confirmed: bool, settings: DeliveryS
             closed_at=None,
             probed_at=None,
         )
-    worked = window.worked_age if was_closed else max(window.worked_age, age(window, now))
+    worked = window.worked_age if missed else max(window.worked_age, age(window, now))
     return replace(
         window,
         spent=window.spent + 1,
@@ -103,7 +109,7 @@ def accepted(window: Window, now: float, *, confirmed: bool, settings: DeliveryS
         penalty_step=0,
         penalty_until=None,
         worked_age=worked,
-        life=window.life if was_closed else min(max(window.life, worked), settings.life),
+        life=window.life if missed else min(max(window.life, worked), settings.life),
         gives_ids=window.gives_ids or confirmed,
         unconfirmed=window.unconfirmed + 1 if window.gives_ids and not confirmed else 0,
     )
@@ -114,13 +120,15 @@ def uncertain(window: Window, now: float) -> Window:
     return replace(window, spent=window.spent + 1, last_send_at=now)
 
 
+def probed(window: Window, now: float) -> Window:
+    """A probe of a closed window came to nothing, or nobody knows to what: the next one has its own hour."""
+    return replace(window, probed_at=now)
+
+
 def refused(window: Window, now: float, *, began_epoch: int, settings: DeliverySettings) -> Window:
     """iLink answered −2 to a send that began in `began_epoch`. All −2 look alike; our own books decide which it is."""
-    if began_epoch != window.epoch:
-        return replace(
-            window, last_send_at=now
-        )  # the user wrote meanwhile: the verdict belongs to a window that is gone
-    if window.epoch == 0:
+    if began_epoch != window.epoch or window.epoch == 0:
+        # the user wrote meanwhile: the verdict belongs to a window that is gone
         return replace(window, last_send_at=now)
     if window.closed is not None or window.spent >= settings.quota:
         return replace(_closed(window, window.closed or Closed.QUOTA, now), last_send_at=now)
@@ -144,9 +152,12 @@ def _burst(window: Window, now: float, settings: DeliverySettings) -> Window:
     )
 
 
-def session_closed(window: Window, now: float) -> Window:
-    """Half-dead: iLink lets the bot receive, but not send, until its user writes again."""
-    return _closed(window, Closed.SESSION, now)
+def session_closed(window: Window, now: float, *, began_epoch: int) -> Window:
+    """Half-dead: iLink lets the bot receive, but not send, until its user writes again.
+
+    The verdict belongs to the epoch in which its send began: what the user wrote since may have cured it.
+    """
+    return _closed(window, Closed.SESSION, now) if began_epoch == window.epoch else window
 
 
 def _closed(window: Window, why: Closed, now: float) -> Window:

@@ -97,5 +97,7 @@ class Settle(Ask[None], Struct, frozen=True):
     settlements: tuple[Settlement, ...] = ()
     tried: tuple[RowId, ...] = ()
     error: str = ""
+    is_probe: bool = False
+    """The try began while the window was closed."""
     part: tuple[RowId, int] | None = None
     """Of this row so many parts are out by now; the rest follows."""

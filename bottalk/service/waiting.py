@@ -9,8 +9,9 @@ from bottalk.actors.heartbeat import Heartbeats
 from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.delivery import queue
+from bottalk.delivery.digest import Style
 from bottalk.delivery.outlook import Prospect, prospect
-from bottalk.values import ChannelId, Outcome, RowId
+from bottalk.values import Channel, ChannelId, Outcome, Priority, RowId
 from bottalk.verbs.draft import Pictures
 
 Kept = tuple[ChannelId, RowId]
@@ -51,6 +52,7 @@ class Waiting:
         heartbeats: Heartbeats,
         gates: Gates,
         config: Config,
+        style: Style,
         clock: Clock,
         *,
         is_running: Callable[[ChannelId], bool],
@@ -60,6 +62,7 @@ class Waiting:
         self._heartbeats = heartbeats
         self._gates = gates
         self._config = config
+        self._style = style
         self._clock = clock
         self._is_running = is_running
         self._stopping = stopping
@@ -92,7 +95,7 @@ class Waiting:
         outbox = self._pictures.outboxes.of(channel_id)
         now = self._clock.now()
         row = outbox.get(row_id)
-        waiting = queue.waiting(queue.ready(outbox, now), now)
+        waiting = queue.waiting(queue.ready(outbox, now), channel.window, now, self._style)
         return prospect(channel, waiting, now, self._config.delivery, row.not_before if row else None)
 
     def _can_help(self, pending: Sequence[Kept], deadline: float) -> bool:
@@ -105,7 +108,17 @@ class Waiting:
             due = self.prospect(channel_id, row_id).due
             if channel is None or due is None or due - now > deadline - at:
                 continue
-            held = self._heartbeats.of(channel_id).next_try_at > deadline or self._gates.of(channel.base_url).is_down
-            if self._is_running(channel_id) and not held:
+            if self._is_running(channel_id) and not self._is_held(channel, row_id, deadline):
                 return True
         return False
+
+    def _is_held(self, channel: Channel, row_id: RowId, deadline: float) -> bool:
+        """Whether something other than the window keeps the channel from sending this row before `deadline`."""
+        row, heartbeat = self._pictures.outboxes.of(channel.id).get(row_id), self._heartbeats.of(channel.id)
+        is_urgent = row is not None and row.priority is Priority.URGENT
+        next_try_at = heartbeat.next_urgent_at if is_urgent else heartbeat.next_try_at
+        return (
+            max(next_try_at, heartbeat.rest_until) > deadline
+            or self._gates.of(channel.base_url).is_down
+            or not self._pictures.writable.is_ok
+        )

@@ -30,6 +30,7 @@ from bottalk.values import (
     User,
     UserId,
 )
+from bottalk.writable import Writable
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Pictures:
     bindings: dict[str, Binding] = field(default_factory=dict)
     reminders: Agenda = field(default_factory=Agenda)
     newcomers: Newcomers = field(default_factory=Newcomers)
+    writable: Writable = field(default_factory=Writable)
 
 
 @dataclass(slots=True)

@@ -104,7 +104,7 @@ def settle(draft: Draft, m: Settle) -> None:
     """The ends of a try's rows and the window's change. An accepted message told twice counts once."""
     log_texts = draft.config.log_texts
     fresh = [push_rows.settle(draft.connection, settlement, draft.now, log_texts) for settlement in m.settlements]
-    if fresh and not any(fresh):
+    if (fresh and not any(fresh)) or _is_known_part(draft, m):
         return
     draft.mine.settled += [(m.channel_id, settlement) for settlement in m.settlements]
     uncertain = m.event is SendEvent.UNCERTAIN
@@ -128,16 +128,27 @@ def settle(draft: Draft, m: Settle) -> None:
         draft.put_window(replace(channel, window=window))
 
 
+def _is_known_part(draft: Draft, m: Settle) -> bool:
+    if m.part is None:
+        return False
+    row_id, count = m.part
+    row = draft.waiting_row(m.channel_id, row_id)
+    return row is not None and row.parts_sent >= count
+
+
 def _after(m: Settle, window: Window, now: float, settings: DeliverySettings) -> Window:
+    """The window after a try that came to this."""
+    if m.is_probe and m.event in (SendEvent.NOTHING, SendEvent.UNCERTAIN):
+        window = windows.probed(window, now) if windows.closed_by(window, now, settings) else window
     match m.event:
         case SendEvent.ACCEPTED | SendEvent.UNCONFIRMED:
             confirmed = m.event is SendEvent.ACCEPTED
-            return windows.accepted(window, now, confirmed=confirmed, settings=settings)
+            return windows.accepted(window, now, confirmed=confirmed, settings=settings, is_probe=m.is_probe)
         case SendEvent.UNCERTAIN:
             return windows.uncertain(window, now)
         case SendEvent.REFUSED:
             return windows.refused(window, now, began_epoch=m.began_epoch, settings=settings)
         case SendEvent.HALF_DEAD:
-            return windows.session_closed(window, now)
+            return windows.session_closed(window, now, began_epoch=m.began_epoch)
         case SendEvent.NOTHING:
             return window

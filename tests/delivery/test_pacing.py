@@ -53,16 +53,16 @@ def test_a_closed_window_sends_nothing(closed: Closed) -> None:
 
 
 def test_a_closed_window_is_probed_once_an_hour() -> None:
-    assert probe_at(window(10, closed=Closed.QUOTA, probed_at=T0 - 60), T0, SETTINGS) == T0 + 3540
+    assert probe_at(window(10, closed=Closed.QUOTA, probed_at=T0 - 60), FRESH_ROW, T0, SETTINGS) == T0 + 3540
 
 
 def test_a_window_that_closed_by_count_is_probed_an_hour_after_the_last_message() -> None:
-    assert probe_at(window(10, last_send_at=T0 - 60), T0, SETTINGS) == T0 + 3540
+    assert probe_at(window(10, last_send_at=T0 - 60), FRESH_ROW, T0, SETTINGS) == T0 + 3540
 
 
 def test_never_opened_and_half_dead_are_not_probed() -> None:
-    assert probe_at(windows.fresh(SETTINGS), T0, SETTINGS) is None
-    assert probe_at(window(3, closed=Closed.SESSION, probed_at=T0), T0, SETTINGS) is None
+    assert probe_at(windows.fresh(SETTINGS), FRESH_ROW, T0, SETTINGS) is None
+    assert probe_at(window(3, closed=Closed.SESSION, probed_at=T0), FRESH_ROW, T0, SETTINGS) is None
 
 
 @given(

@@ -23,7 +23,9 @@ def refuse(window: Window, now: float) -> Window:
 
 
 def accept(window: Window, now: float, *, confirmed: bool = True) -> Window:
-    return windows.accepted(window, now, confirmed=confirmed, settings=SETTINGS)
+    """A message that begins and is accepted at `now`."""
+    is_probe = windows.closed_by(window, now, SETTINGS) is not None
+    return windows.accepted(window, now, confirmed=confirmed, settings=SETTINGS, is_probe=is_probe)
 
 
 def test_a_new_binding_was_never_opened() -> None:
@@ -155,7 +157,7 @@ def test_whatever_happens_the_books_stay_sane(events: list[tuple[str, float]]) -
                 window = windows.refused(window, now, began_epoch=window.epoch - 1, settings=SETTINGS)
                 assert window.closed == before.closed
             case "session":
-                window = windows.session_closed(window, now)
+                window = windows.session_closed(window, now, began_epoch=window.epoch)
         assert windows.AGE_FLOOR <= window.life <= SETTINGS.life
         assert 0 <= windows.left(window, now, SETTINGS) <= SETTINGS.quota
         assert window.epoch >= before.epoch
