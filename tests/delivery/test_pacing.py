@@ -1,5 +1,7 @@
 """When the next message may go."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +9,13 @@ from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
-from bottalk.delivery.pacing import Waiting, earliest, gap, probe_at
+from bottalk.delivery.digest import Style
+from bottalk.delivery.pacing import Waiting, earliest, gap, probe_at, tail
 from bottalk.values import Closed, Window
+from bottalk.words import Words
 
 SETTINGS = DeliverySettings()
+STYLE = Style(SETTINGS, ZoneInfo("Asia/Shanghai"))
 T0 = 1_790_000_000.0
 FRESH_ROW = Waiting(oldest_at=T0)
 
@@ -42,6 +47,35 @@ def test_the_last_message_is_kept_for_more_unless_something_is_urgent_or_fills_i
     assert earliest(last, replace(FRESH_ROW, fills_message=True), T0, SETTINGS) == T0 - 70
 
 
+def test_low_waits_an_hour_for_company() -> None:
+    low = replace(FRESH_ROW, low_only=True)
+    assert earliest(window(0), low, T0 + 10, SETTINGS) == T0 + 3600
+    assert earliest(window(9, last_send_at=T0 - 100), low, T0 + 10, SETTINGS) == T0 + 3600
+    closed = window(10, closed=Closed.QUOTA, probed_at=T0 - 3000)
+    assert probe_at(closed, low, T0, SETTINGS) == T0 + 3600, "a probe of its own is a message of its own"
+    assert probe_at(closed, replace(low, oldest_at=T0 - 4000), T0, SETTINGS) == T0 + 600
+
+
+def test_what_was_begun_waits_for_the_gap_and_for_a_rest_only() -> None:
+    begun = replace(FRESH_ROW, low_only=True, begun=True)
+    assert earliest(window(9, last_send_at=T0 - 100), begun, T0, SETTINGS) == T0 - 70
+    assert earliest(window(2, penalty_step=1, penalty_until=T0 + 20), begun, T0, SETTINGS) == T0 + 20
+    closed = window(10, closed=Closed.QUOTA, probed_at=T0 - 60)
+    assert probe_at(closed, begun, T0, SETTINGS) == T0 + 3540
+
+
+@pytest.mark.parametrize("spent", range(10))
+def test_the_last_message_asks_for_a_reply_and_two_before_it_one_hears_what_is_left(spent: int) -> None:
+    ends = {7: STYLE.words.few_left.format(left=2), 9: STYLE.words.last}
+    assert tail(window(spent), T0, STYLE) == ends.get(spent, "")
+    assert tail(window(spent, closed=Closed.AGE), T0, STYLE) == "", "a probe knows nothing of what is left"
+
+
+def test_an_empty_word_is_no_line() -> None:
+    style = replace(STYLE, words=Words(few_left="", last=""))
+    assert [tail(window(spent), T0, style) for spent in (7, 9)] == ["", ""]
+
+
 def test_a_penalty_holds_everything_urgent_too() -> None:
     resting = window(2, penalty_step=1, penalty_until=T0 + 20)
     assert earliest(resting, replace(FRESH_ROW, urgent=True), T0, SETTINGS) == T0 + 20
@@ -71,13 +105,14 @@ def test_never_opened_and_half_dead_are_not_probed() -> None:
     penalty=st.none() | st.floats(-1e6, 1e6),
     step=st.integers(1, 5),
     oldest=st.floats(-1e6, 1e6),
+    low_only=st.booleans(),
 )
 def test_a_clock_that_jumps_never_holds_a_channel_longer_than_its_longest_wait(
-    spent: int, last: float, penalty: float | None, step: int, oldest: float
+    spent: int, last: float, penalty: float | None, step: int, oldest: float, low_only: bool
 ) -> None:
     """Whatever wall times are in the books, an open window sends within its longest rest."""
     until = None if penalty is None else T0 + penalty
     w = window(spent, last_send_at=T0 + last, penalty_until=until, penalty_step=step if until else 0)
-    due = earliest(w, Waiting(oldest_at=T0 + oldest), T0, SETTINGS)
+    due = earliest(w, Waiting(oldest_at=T0 + oldest, low_only=low_only), T0, SETTINGS)
     assert due is not None
-    assert due - T0 <= max(SETTINGS.last_hold, SETTINGS.penalty[-1])
+    assert due - T0 <= max(SETTINGS.last_hold, SETTINGS.low_hold, SETTINGS.penalty[-1])

@@ -1,12 +1,20 @@
 """Rows while they wait: over, ready, next change."""
 
+from zoneinfo import ZoneInfo
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from bottalk.config import DeliverySettings
 from bottalk.delivery import queue
+from bottalk.delivery import window as windows
+from bottalk.delivery.digest import Style
+from bottalk.delivery.pacing import Waiting
 from bottalk.values import ChannelId, Priority, PushId, Reason, Row, RowId
 
 T0 = 1_790_000_000.0
+STYLE = Style(DeliverySettings(), ZoneInfo("Asia/Shanghai"))
 
 
 def row(
@@ -16,9 +24,13 @@ def row(
     not_before: float | None = None,
     key: str | None = None,
     expires: float = 1e6,
+    parts: int = 0,
 ) -> Row:
     at = T0 + number
-    return Row(RowId(number), PushId(number), ChannelId(1), "x", "", at, T0 + expires, priority, not_before, key)
+    return Row(
+        RowId(number), PushId(number), ChannelId(1), "x", "", at, T0 + expires, priority, not_before, key,
+        parts_sent=parts,
+    )  # fmt: skip
 
 
 def test_urgent_goes_before_normal_before_low_and_each_first_come_first_served() -> None:
@@ -44,6 +56,36 @@ def test_a_row_past_its_time_is_over_unless_it_was_tried() -> None:
     assert queue.over(rows, (), T0 + 60) == [(rows[0], Reason.EXPIRED)]
     assert queue.over(rows, {RowId(1)}, T0 + 60) == []
     assert queue.next_change(rows, T0) == T0 + 50
+
+
+def test_a_text_of_which_parts_are_out_goes_on_first_and_is_past_replacing() -> None:
+    rows = [row(1, key="a"), row(2, key="a", parts=2, expires=50), row(3, key="a"), row(4, priority=Priority.URGENT)]
+    assert [r.id for r in queue.ready(rows, T0 + 10)] == [2, 4, 1, 3]
+    assert queue.over(rows, (), T0 + 60) == [(rows[0], Reason.REPLACED)]
+    assert queue.next_change(rows[1:2], T0) == T0 + 50 + queue.BEGUN_S
+    assert queue.over(rows[1:2], (), T0 + 50 + queue.BEGUN_S) == [(rows[1], Reason.EXPIRED)], "not for ever"
+
+
+def waiting(rows: list[Row], spent: int = 0) -> Waiting:
+    window = replace(windows.opened(windows.fresh(STYLE.settings), T0), spent=spent)
+    return queue.waiting(queue.ready(rows, T0 + 100), window, T0 + 100, STYLE)
+
+
+def test_what_pacing_hears_of_the_queue() -> None:
+    assert waiting([]) == Waiting(oldest_at=T0 + 100)
+    low = row(1, priority=Priority.LOW)
+    assert waiting([low, row(2), row(3, not_before=T0 + 200)]) == Waiting(oldest_at=T0 + 2)
+    assert waiting([low, row(5, priority=Priority.LOW)]) == Waiting(oldest_at=T0 + 1, low_only=True)
+    assert waiting([row(1, not_before=T0 + 90)]) == Waiting(oldest_at=T0 + 90)
+    assert waiting([row(1), row(2, priority=Priority.URGENT)]) == Waiting(oldest_at=T0 + 1, urgent=True)
+    assert waiting([row(1, parts=1), row(2)]) == Waiting(oldest_at=T0 + 1, begun=True)
+
+
+def test_whether_it_fills_a_message_is_asked_for_the_last_one() -> None:
+    rows = [replace(row(n), text="字" * 400) for n in range(6)]
+    assert not waiting(rows, spent=8).fills_message
+    assert waiting(rows, spent=9).fills_message
+    assert not waiting(rows[:2], spent=9).fills_message
 
 
 def test_a_newer_row_of_the_same_key_replaces_the_older_ones() -> None:

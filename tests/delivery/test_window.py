@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
+from bottalk.delivery.pacing import Waiting, probe_at
 from bottalk.delivery.window import State
 from bottalk.values import Closed, Window
 
@@ -114,6 +115,71 @@ def test_an_accepted_probe_shows_an_opening_that_was_missed() -> None:
     assert windows.left(window, T0 + 5 * HOUR, SETTINGS) == 9
     assert window.opened_at == T0 + 4 * HOUR
     assert window.life == closed.life
+
+
+def test_a_send_that_began_before_the_closing_is_no_probe() -> None:
+    """The window closed by its age while the message was under way: no inbound message was lost."""
+    last = windows.accepted(opened(), T0 + 24 * HOUR + 1, confirmed=True, settings=SETTINGS)
+    assert (last.epoch, last.spent, last.opened_at) == (1, 1, T0)
+    assert windows.closed_by(last, T0 + 24 * HOUR + 1, SETTINGS) is Closed.AGE
+
+
+def test_a_probe_that_is_accepted_after_the_users_word_is_one_message_of_the_new_window() -> None:
+    closed = refuse(opened(spent=10), T0 + HOUR)
+    again = windows.opened(closed, T0 + 5 * HOUR)
+    window = windows.accepted(again, T0 + 5 * HOUR + 1, confirmed=True, settings=SETTINGS, is_probe=True)
+    assert (window.epoch, window.spent, window.opened_at) == (2, 1, T0 + 5 * HOUR)
+
+
+@given(st.sampled_from([Closed.QUOTA, Closed.AGE, Closed.REJECTED]), st.floats(0, 100 * HOUR), st.booleans())
+def test_an_accepted_probe_teaches_no_life(closed: Closed, pause: float, is_confirmed: bool) -> None:
+    before = opened(closed=closed, closed_at=T0 + HOUR, probed_at=T0 + HOUR, life=9 * HOUR, worked_age=3 * HOUR)
+    now = T0 + HOUR + pause
+    window = accept(before, now, confirmed=is_confirmed)
+    assert (window.epoch, window.spent, window.opened_at) == (2, 1, now - HOUR)
+    assert (window.life, window.worked_age) == (9 * HOUR, 3 * HOUR)
+    assert windows.left(window, now, SETTINGS) == 9
+
+
+def test_a_probe_that_came_to_nothing_counts_as_one() -> None:
+    closed = windows.probed(opened(spent=10), T0 + 2 * HOUR)
+    due = probe_at(closed, Waiting(oldest_at=T0), T0 + 2 * HOUR, SETTINGS)
+    assert due == T0 + 3 * HOUR
+
+
+def test_a_half_death_belongs_to_the_epoch_in_which_its_send_began() -> None:
+    before = opened()
+    after = windows.opened(before, T0 + 5)
+    assert windows.session_closed(before, T0 + 6, began_epoch=1).closed is Closed.SESSION
+    assert windows.session_closed(after, T0 + 6, began_epoch=1) == after
+
+
+@given(st.floats(0, 40 * HOUR), st.integers(0, 12), st.floats(0, 30 * HOUR), st.floats(8 * HOUR, 24 * HOUR))
+def test_which_refusal_it_is(age: float, spent: int, worked: float, life: float) -> None:
+    """In this order: spent, age, else a burst; only an age teaches, and never less than 8 hours."""
+    before = opened(spent=spent, worked_age=min(worked, life), life=life)
+    after = refuse(before, T0 + age)
+    if spent >= 10:
+        expected = Closed.QUOTA
+    elif age >= life or (age >= 8 * HOUR and age > before.worked_age):
+        expected = Closed.AGE
+    else:
+        expected = None
+        assert after.penalty_until == T0 + age + 30
+    assert after.closed is expected
+    if expected is Closed.AGE and age < 24 * HOUR:
+        assert after.life == min(life, max(8 * HOUR, before.worked_age))
+    else:
+        assert after.life == life
+
+
+@given(st.lists(st.booleans(), max_size=12))
+def test_three_in_a_row_without_an_id_are_suspected_until_one_has_one_or_the_user_writes(ids: list[bool]) -> None:
+    window, in_a_row = accept(opened(), T0), 0
+    for n, has_id in enumerate(ids):
+        window = accept(window, T0 + n, confirmed=has_id) if window.spent < 10 else windows.opened(window, T0 + n)
+        in_a_row = 0 if has_id or window.spent == 0 else in_a_row + 1
+        assert window.unconfirmed == in_a_row
 
 
 def test_sends_without_an_id_are_suspicious_only_where_ids_used_to_come() -> None:
