@@ -144,7 +144,7 @@ class Tries:
         """The same bytes again, later."""
         frozen.failures += 1
         frozen.maybe_duplicate = frozen.maybe_duplicate or uncertain
-        self._pause(frozen)
+        self._pause(frozen, frozen.failures + self._refusals)
 
     def refused(self, frozen: Frozen, ret: int, before: Window, after: Window) -> list[Convict]:
         """iLink took nothing (−2), and these are the window's books before and after it. Says who is given up."""
@@ -162,7 +162,9 @@ class Tries:
         ids = frozen.batch.row_ids
         is_known = self._suspects.knows(ids)
         is_round = not is_known and frozen.refusals >= suspicion.ROUND
-        self._pause(frozen)
+        # the first time, another row shows at once whether it is the text or the moment
+        is_first = is_round and not self._suspects.rows
+        self._pause(frozen, 1 if is_first else frozen.failures + self._refusals)
         if is_known or is_round:
             self.thaw(frozen)
         return self._judged(suspicion.refused(self._suspects, ids, ret, is_round=is_round))
@@ -171,9 +173,9 @@ class Tries:
         self._suspects, convicts = judged
         return convicts
 
-    def _pause(self, frozen: Frozen) -> None:
+    def _pause(self, frozen: Frozen, step: int) -> None:
         tools, heartbeat = self._line.tools, self._line.heartbeat
-        pause = retry.delay(frozen.failures + self._refusals, tools.config.delivery.retry, tools.rng)
+        pause = retry.delay(step, tools.config.delivery.retry, tools.rng)
         until = trio.current_time() + pause
         if frozen is self._frozen[0]:
             heartbeat.next_try_at = until

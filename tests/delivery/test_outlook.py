@@ -54,7 +54,7 @@ def test_closed(closed: Closed) -> None:
     assert prospect(channel(window), ROW, T0, SETTINGS) == Prospect(CLOSED)
 
 
-def test_closed_by_count_or_age_without_iLink_having_said_so() -> None:
+def test_closed_by_count_or_age_before_ilink_has_said_so() -> None:
     assert prospect(channel(replace(OPEN, spent=10)), ROW, T0, SETTINGS) == Prospect(CLOSED)
     assert prospect(channel(), ROW, T0 + 86_400, SETTINGS) == Prospect(CLOSED)
 

@@ -151,7 +151,7 @@ def test_every_good_text_passes_and_every_bad_one_is_given_up(
 ) -> None:
     """The rows arrive some tries apart. At the end one more good text comes now and then, so that others pass."""
     play = Play({n for n, is_bad in enumerate(are_bad, 1) if is_bad}, is_burst=is_burst)
-    good = {n for n in range(1, len(are_bad) + 1)} - play.bad
+    good = set(range(1, len(are_bad) + 1)) - play.bad
     for n in range(1, len(are_bad) + 1):
         play.waiting.append(row(n))
         for _ in range(arrivals[n - 1] if n <= len(arrivals) else 0):
@@ -186,8 +186,8 @@ def test_nobody_is_given_up_unless_another_passed_since_its_first_round(
             passes_since = {row_id: n + 1 for row_id, n in passes_since.items()}
         for row_id in play.suspects.rows:
             passes_since.setdefault(row_id, 0)
-        for row_id in set(play.failed) - before:
-            assert passes_since[RowId(row_id)] >= 1
+        for number in set(play.failed) - before:
+            assert passes_since[RowId(number)] >= 1
     assert sorted([*play.delivered, *play.failed, *(row.id for row in play.waiting)]) == list(range(1, count + 1))
 
 

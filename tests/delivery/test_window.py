@@ -154,8 +154,8 @@ def test_a_half_death_belongs_to_the_epoch_in_which_its_send_began() -> None:
     assert windows.session_closed(after, T0 + 6, began_epoch=1) == after
 
 
-@given(st.floats(0, 40 * HOUR), st.integers(0, 12), st.floats(0, 30 * HOUR), st.floats(8 * HOUR, 24 * HOUR))
-def test_which_refusal_it_is(age: float, spent: int, worked: float, life: float) -> None:
+@given(st.integers(0, 144_000), st.integers(0, 12), st.integers(0, 108_000), st.integers(28_800, 86_400))
+def test_which_refusal_it_is(age: int, spent: int, worked: int, life: int) -> None:
     """In this order: spent, age, else a burst; only an age teaches, and never less than 8 hours."""
     before = opened(spent=spent, worked_age=min(worked, life), life=life)
     after = refuse(before, T0 + age)

@@ -1,0 +1,51 @@
+"""An iLink that dislikes some texts: the world's own sandbox behind a transport that refuses what contains a word."""
+
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bottalk.daemon import open_daemon
+from bottalk.sandbox.core import Sandbox
+from bottalk.sandbox.rules.parameters import DEMO
+from bottalk.sandbox.transport import transport
+from tests.support.world import VirtualClock, World, config_for, inline
+
+
+class Picky(httpx.AsyncBaseTransport):
+    """`refused`: words of the texts that are answered with `ret`. `tried`: each text of a sendmessage, in order."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.refused: set[str] = set()
+        self.ret = -2
+        self.tried: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/sendmessage"):
+            text = json.loads(await request.aread())["msg"]["item_list"][0]["text_item"]["text"]
+            self.tried.append(text)
+            if any(word in text for word in self.refused):
+                return httpx.Response(200, json={"ret": self.ret}, request=request)
+        return await self._inner.handle_async_request(request)
+
+
+@asynccontextmanager
+async def picky_world(data_dir: Path, **overrides: Any) -> AsyncIterator[tuple[World, Picky]]:  # noqa: ANN401 - settings
+    """As `open_world`, without the sandbox's own limiter."""
+    clock, rng = VirtualClock(), random.Random(1)
+    sandbox = Sandbox(now=clock.now, rng=random.Random(1), parameters=DEMO)
+    picky = Picky(transport(sandbox))
+    async with open_daemon(
+        config_for(data_dir, **overrides),
+        clock=clock,
+        rng=rng,
+        runner=inline(rng),
+        ilink_transport=picky,
+        sockets=False,
+    ) as daemon:
+        yield World(daemon, sandbox, clock), picky
