@@ -7,7 +7,7 @@ import trio
 
 from bottalk.actors.line import Line
 from bottalk.actors.outcomes import Attempt, Outcomes
-from bottalk.actors.tries import Frozen, Tries
+from bottalk.actors.tries import Frozen, Tries, Turn
 from bottalk.delivery import pacing, queue
 from bottalk.delivery.window import closed_by
 from bottalk.ilink.errors import IlinkError
@@ -79,7 +79,7 @@ class Sender:
             turn = self._tries.next()
             if turn is not None and turn.wait <= 0:
                 await line.gate.call()
-                frozen = await self._next_batch()
+                frozen = await self._next_batch(turn)
                 if frozen is not None:
                     return frozen
                 continue
@@ -87,24 +87,24 @@ class Sender:
             if self._is_expecting:
                 await self._warm()
 
-    async def _next_batch(self) -> Frozen | None:
-        """The message whose turn it is now; None when none has, because things have changed during a wait in here.
+    async def _next_batch(self, turn: Turn) -> Frozen | None:
+        """The message whose turn it is now; None when another one has, because things have changed during a wait here.
 
         The only place where rows are chosen. Whatever waits in here comes before the last look: rows may be settled
         meanwhile.
         """
-        tools, turn = self._line.tools, self._tries.next()
-        filled = [] if turn is None or turn.frozen else await tools.texts.fill(turn.rows)
+        tools = self._line.tools
+        filled = await tools.texts.fill(turn.rows)
         await tools.writable.ok()
         await tools.outboxes.free()
-        turn = self._tries.next()
-        if turn is None or turn.wait > 0 or not tools.writable.is_ok:
+        now = self._tries.next()
+        if now is None or now.wait > 0 or not tools.writable.is_ok:
             return None
-        if turn.frozen is not None:
-            return turn.frozen
-        chosen = {row.id for row in turn.rows}
+        if now.frozen is not None:
+            return now.frozen
+        chosen = {row.id for row in now.rows}
         rows = [row for row in filled if row.id in chosen]
-        if not rows or rows[0].id != turn.rows[0].id:
+        if not rows or rows[0].id != now.rows[0].id:
             return None
         return self._tries.freeze(rows)
 
