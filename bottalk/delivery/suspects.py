@@ -67,6 +67,8 @@ def choose(suspects: Suspects, ready: Sequence[Row]) -> Sequence[Row]:
     After a refusal another row goes, alone, one without suspicion before the others; after a message that passed
     everything is in its order again. Rows under suspicion never share a message with others.
     """
+    if not suspects.rows:
+        return ready
     under = sorted((row for row in ready if row.id in suspects.rows), key=lambda row: suspects.rows[row.id].turn)
     if not under:
         return ready
