@@ -138,7 +138,7 @@ class Tries:
         self.thaw(frozen)
         self._refusals = 0
         self._line.heartbeat.next_try_at = self._line.heartbeat.next_urgent_at = 0.0
-        return self._judged(suspicion.passed(self._suspects, frozen.batch.row_ids))
+        return self._judged(suspicion.passed(self._suspects, frozen.batch.row_ids, self.tried()))
 
     def thaw(self, frozen: Frozen) -> None:
         """It was refused: its bytes are free again."""
