@@ -93,10 +93,11 @@ class Outcomes:
                 await self._retry(attempt, error)
 
     async def _rest(self, attempt: Attempt, error: IlinkError, seconds: float) -> None:
-        """iLink says itself how long it wants to be left alone. More may gather meanwhile."""
+        """iLink says itself how long it wants to be left alone. More may gather meanwhile, unless it may have arrived."""
         self._is_retrying()
         self._line.heartbeat.rest_until = trio.current_time() + seconds
-        self._tries.thaw(attempt.frozen)
+        if not attempt.frozen.maybe_duplicate:
+            self._tries.thaw(attempt.frozen)
         await self._note(attempt, error, SendEvent.NOTHING)
 
     async def _refused(self, attempt: Attempt, error: IlinkError) -> None:
@@ -190,7 +191,8 @@ class Outcomes:
             response["confirmed"] = False
         if frozen.maybe_duplicate or row.maybe_duplicate:
             response["maybe_duplicate"] = True
-        return Settlement(row.id, SUCCESS, response, self._tries_of(row) + 1, frozen.batch.client_id)
+        batch, attempts = frozen.batch, self._tries_of(row) + 1
+        return Settlement(row.id, SUCCESS, response, attempts, batch.client_id, linked=batch.linked)
 
     def _tries_of(self, row: Row) -> int:
         """Those before this one, as committed."""

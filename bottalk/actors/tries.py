@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import trio
+from msgspec import Struct
 
 from bottalk.actors.line import Line
 from bottalk.delivery import digest, pacing, queue, retry
@@ -32,8 +33,7 @@ class Frozen:
         return any(row.priority is Priority.URGENT for row in self.batch.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """What goes next, and in how many seconds (at most 0: now): a frozen message, or one to be made of `rows`."""
 
     wait: float
@@ -66,11 +66,16 @@ class Tries:
             self._frozen.clear()
             self._suspects = suspicion.NONE
             return None
-        # of a frozen message a row of which was settled by somebody else, nothing can have arrived
-        self._frozen = [f for f in self._frozen if all(row_id in outbox for row_id in f.batch.row_ids)]
-        self._suspects = suspicion.still(self._suspects, outbox.__contains__)
         now = self._line.tools.clock.now()
-        turns = [*self._again(now), *self._fresh(now)]
+        if self._frozen:
+            # of a frozen message a row of which was settled by somebody else, nothing can have arrived
+            self._frozen = [f for f in self._frozen if all(row_id in outbox for row_id in f.batch.row_ids)]
+        if self._suspects.rows:
+            self._suspects = suspicion.still(self._suspects, outbox.__contains__)
+        fresh = self._fresh(now)
+        if not self._frozen:
+            return fresh
+        turns = [*self._again(now), *([] if fresh is None else [fresh])]
         return min(turns, key=lambda turn: max(turn.wait, 0.0), default=None)
 
     def _again(self, now: float) -> Iterator[Turn]:
@@ -82,21 +87,21 @@ class Tries:
             if wait is not None:
                 yield Turn(wait, frozen)
 
-    def _fresh(self, now: float) -> Iterator[Turn]:
+    def _fresh(self, now: float) -> Turn | None:
         """What was not tried: behind a frozen message only what is urgent goes, unless that is urgent itself."""
-        heartbeat, window = self._line.heartbeat, self._line.channel().window
-        if any(frozen.is_urgent for frozen in self._frozen):
-            return
-        rows: Sequence[Row] = queue.ready(self._line.outbox, now)
-        held = heartbeat.next_try_at
-        if self._frozen:
-            tried = self._frozen[0].batch.row_ids
+        line, frozen = self._line, self._frozen
+        if any(one.is_urgent for one in frozen):
+            return None
+        rows: Sequence[Row] = queue.ready(line.outbox, now)
+        held = line.heartbeat.next_try_at
+        if frozen:
+            tried = frozen[0].batch.row_ids
             rows = [row for row in rows if row.priority is Priority.URGENT and row.id not in tried]
-            held = heartbeat.next_urgent_at
-        if rows:
-            wait = self._until(queue.waiting(rows, window, now, self._line.tools.style), held, now)
-            if wait is not None:
-                yield Turn(wait, rows=suspicion.choose(self._suspects, rows))
+            held = line.heartbeat.next_urgent_at
+        if not rows:
+            return None
+        wait = self._until(queue.waiting(rows, line.channel().window, now, line.tools.style), held, now)
+        return None if wait is None else Turn(wait, rows=suspicion.choose(self._suspects, rows))
 
     def _until(self, waiting: Waiting, held: float, now: float) -> float | None:
         """Seconds until a message may go for what waits; `held` is on trio's clock."""
@@ -133,7 +138,7 @@ class Tries:
         self.thaw(frozen)
         self._refusals = 0
         self._line.heartbeat.next_try_at = self._line.heartbeat.next_urgent_at = 0.0
-        return self._judged(suspicion.passed(self._suspects, frozen.batch.row_ids))
+        return self._judged(suspicion.passed(self._suspects, frozen.batch.row_ids, self.tried()))
 
     def thaw(self, frozen: Frozen) -> None:
         """It was refused: its bytes are free again."""

@@ -38,6 +38,8 @@ class Batch(Struct, frozen=True):
     client_id: str
     parts_sent: int = 0
     """More than 0: a part of its only row's text, after which so many parts are out and more follow."""
+    linked: bool = False
+    """Whether it names the page of its row: that page must outlive the message."""
 
     @property
     def row_ids(self) -> tuple[RowId, ...]:

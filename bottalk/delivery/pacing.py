@@ -40,7 +40,7 @@ def earliest(window: Window, waiting: Waiting, now: float, settings: DeliverySet
     """
     if state(window, now, settings) is not State.OPEN:
         return None
-    remaining = left(window, now, settings)
+    remaining = settings.quota - window.spent
     # a clock that was set back must not stretch the gap
     start = now if window.last_send_at is None else min(window.last_send_at, now) + gap(remaining, settings)
     oldest_at = min(waiting.oldest_at, now)

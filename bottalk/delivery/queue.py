@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from bottalk.delivery.digest import Style, fills_message
 from bottalk.delivery.pacing import Waiting
-from bottalk.delivery.window import left
 from bottalk.values import Priority, Reason, Row, RowId, Window
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
@@ -48,14 +47,16 @@ def ready(rows: Iterable[Row], now: float) -> list[Row]:
 
 def waiting(rows: Sequence[Row], window: Window, now: float, style: Style) -> Waiting:
     """What pacing must know of the rows that may go, in their order."""
-    others = [row for row in rows if row.priority is not Priority.LOW]
+    if not rows:
+        return Waiting(oldest_at=now)
+    low_only = rows[0].priority is Priority.LOW and all(row.priority is Priority.LOW for row in rows)
     return Waiting(
-        oldest_at=min((came_at(row) for row in others or rows), default=now),
-        urgent=any(row.priority is Priority.URGENT for row in others),
-        low_only=bool(rows) and not others,
-        begun=bool(rows) and rows[0].parts_sent > 0,
-        # looked at only where it matters, because it reads every text
-        fills_message=left(window, now, style.settings) == 1 and fills_message(rows, style),
+        oldest_at=min(came_at(row) for row in rows if low_only or row.priority is not Priority.LOW),
+        urgent=any(row.priority is Priority.URGENT for row in rows),
+        low_only=low_only,
+        begun=rows[0].parts_sent > 0,
+        # only the last message of a window is kept for more
+        fills_message=window.spent == style.settings.quota - 1 and fills_message(rows, style),
     )
 
 

@@ -67,6 +67,8 @@ def choose(suspects: Suspects, ready: Sequence[Row]) -> Sequence[Row]:
     After a refusal another row goes, alone, one without suspicion before the others; after a message that passed
     everything is in its order again. Rows under suspicion never share a message with others.
     """
+    if not suspects.rows:
+        return ready
     under = sorted((row for row in ready if row.id in suspects.rows), key=lambda row: suspects.rows[row.id].turn)
     if not under:
         return ready
@@ -104,17 +106,26 @@ def refused(suspects: Suspects, ids: Sequence[RowId], ret: int, *, is_round: boo
     return _kept(Suspects(rows, suspects.turn + 2, was_refused=True, was_round=is_round, group=group)), convicts
 
 
-def passed(suspects: Suspects, ids: Collection[RowId]) -> tuple[Suspects, list[Convict]]:
-    """A message of these rows was accepted. Says who is given up: whoever was refused alone between two that passed."""
+def passed(
+    suspects: Suspects, ids: Collection[RowId], in_hand: Collection[RowId] = ()
+) -> tuple[Suspects, list[Convict]]:
+    """A message of these rows was accepted. Says who is given up: whoever was refused alone between two that passed.
+
+    Not those `in_hand`, which may have arrived: their message is tried again.
+    """
     if not suspects.rows:
         return suspects, []
     convicts = [
         Convict(row_id, suspicion.ret)
         for row_id, suspicion in suspects.rows.items()
-        if suspicion.others_passed and suspicion.alone and row_id not in ids
+        if suspicion.others_passed and suspicion.alone and row_id not in ids and row_id not in in_hand
     ]
     over = {*ids, *(convict.row_id for convict in convicts)}
-    rows = {i: replace(s, others_passed=True, alone=0) for i, s in suspects.rows.items() if i not in over}
+    rows = {
+        row_id: old if row_id in in_hand else replace(old, others_passed=True, alone=0)
+        for row_id, old in suspects.rows.items()
+        if row_id not in over
+    }
     group = None if suspects.knows(ids) else suspects.group
     return _kept(Suspects(rows, suspects.turn, group=group)), convicts
 

@@ -57,6 +57,13 @@ def test_a_row_that_is_refused_alone_between_two_that_pass_is_given_up() -> None
     assert passed(suspects, ids(3)) == (NONE, [Convict(RowId(1), -3)])
 
 
+def test_what_may_have_arrived_is_not_given_up() -> None:
+    suspects, _ = passed(a_round(1), ids(2))
+    suspects, _ = refused(suspects, ids(1), -3, is_round=False)
+    after, convicts = passed(suspects, ids(3), ids(1))
+    assert (after.rows, convicts) == (suspects.rows, [])
+
+
 def test_refused_alone_for_a_second_round_it_is_given_up_if_another_passed() -> None:
     suspects, _ = passed(a_round(1), ids(2))
     for _ in range(ROUND - 1):
