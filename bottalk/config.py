@@ -85,6 +85,10 @@ class DeliverySettings:
     start_spread: float = setting(
         5.0, "seconds over which channels with waiting rows begin to send after a start", low=0, high=300
     )
+    nudge: bool = setting(True, "remind the user before a window closes by its age, once for each window")
+    nudge_before: float = setting(7200.0, "seconds before the closing that the reminder goes", low=60, high=43200)
+    waking_from: str = setting("08:00", "time of day, in the zone of tz, from which a reminder may go")
+    waking_to: str = setting("22:00", "time of day from which none may go; the same as waking_from: at any time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,6 +395,9 @@ def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
     for name, empty in (("ilink.app_id", ""), ("ilink.route_tag", "-")):  # only the tag may be left out
         if name in found and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", found[name] or empty):
             yield f"{name}: must be visible ASCII, because it becomes an HTTP header; not {found[name]!r}"
+    for name in ("delivery.waking_from", "delivery.waking_to"):
+        if name in found and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", found[name]):
+            yield f"{name}: must be a time of day such as 08:00, not {found[name]!r}"
     for proxy in found.get("trusted_proxies", ()):
         try:
             ip_network(proxy)

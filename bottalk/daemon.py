@@ -35,6 +35,7 @@ from bottalk.actors.ratelimit import RateLimit
 from bottalk.actors.recovery import begin_run, end_run
 from bottalk.actors.reminders import Reminders
 from bottalk.actors.retention import Retention
+from bottalk.actors.telling import Telling
 from bottalk.actors.texts import Texts
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
@@ -63,6 +64,7 @@ from bottalk.store.database import Database, StoreError, open_database
 from bottalk.store.threads import Runner
 from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
+from bottalk.words import DEFAULT, Words
 from supervisors import (
     Backoff,
     ChildSpec,
@@ -162,11 +164,12 @@ async def open_daemon(
     runner: Runner | None = None,
     ilink_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
+    words: Words = DEFAULT,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
     `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
-    `sockets=False` leaves http out: a test hands in its own.
+    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone.
 
     Raises DataDirError, AddressError or StoreError before anything runs, EscalatedError (in a group) when the journal
     has crashed, and CannotWrite at the end when the database could not be written any more: the next start then takes
@@ -185,7 +188,7 @@ async def open_daemon(
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
-            style = _style(config)
+            style = _style(config, words)
             try:
                 await begin_run(database, pictures, config, style, clock.now())
             except sqlite3.Error as e:
@@ -230,7 +233,9 @@ def _build(p: _Parts) -> Daemon:
     def is_running(channel_id: ChannelId) -> bool:
         return heartbeats.of(channel_id).started_at is not None
 
-    journal = Journal(p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, turned=turned)
+    journal = Journal(
+        p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, words=p.style.words, turned=turned
+    )
     ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
     directory, outboxes = p.pictures.directory, p.pictures.outboxes
@@ -303,6 +308,7 @@ def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) 
         Departed(p.pictures.directory, journal.mailbox),
         Expiry(p.pictures.outboxes, is_running, journal.mailbox, p.clock),
         Retention(journal.mailbox, p.config, p.clock, checkpoints.soon),
+        Telling(p.pictures, journal.mailbox, p.config, p.style.words, p.clock),
         checkpoints,
     ]
 
@@ -368,8 +374,8 @@ def _supervisor(name: str, p: _Parts) -> Supervisor:
     return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
 
 
-def _style(config: Config) -> Style:
-    return Style(config.delivery, ZoneInfo(config.tz))
+def _style(config: Config, words: Words) -> Style:
+    return Style(config.delivery, ZoneInfo(config.tz), words)
 
 
 def _ilink_settings(config: Config) -> IlinkSettings:

@@ -56,7 +56,7 @@ class Outbox:
     the texts when their turn comes.
     """
 
-    __slots__ = ("_characters", "_listeners", "_rows", "_texts", "expect", "in_hand", "wakeup")
+    __slots__ = ("_characters", "_listeners", "_rows", "_system", "_texts", "expect", "in_hand", "wakeup")
 
     def __init__(self) -> None:
         self.in_hand: frozenset[RowId] = frozenset()
@@ -68,6 +68,7 @@ class Outbox:
         self._listeners: dict[RowId, tuple[Listener, ...]] = {}
         self._texts = self._characters = 0
         """Of the rows that are not light: how many, and how long they are together."""
+        self._system = 0
         self.wakeup = Wakeup()
         """Set for each new row and each change of the channel; its actor's send loop waits for it."""
 
@@ -83,13 +84,20 @@ class Outbox:
     def get(self, row_id: RowId) -> Row | None:
         return self._rows.get(row_id)
 
+    @property
+    def pushes(self) -> int:
+        """How many of its rows are pushes, not our own words."""
+        return len(self._rows) - self._system
+
     def oldest(self) -> Row | None:
-        return next(iter(self._rows.values()), None)
+        """The push that has waited longest."""
+        return next((row for row in self._rows.values() if not row.is_system), None)
 
     # --- for the journal ---
 
     def add(self, row: Row, listener: Listener | None) -> None:
         self._put(row)
+        self._system += row.is_system
         if listener is not None:
             self._listeners[row.id] = (listener,)
 
@@ -104,6 +112,7 @@ class Outbox:
         row = self._rows.pop(row_id, None)
         if row is not None:
             self._forget_text(row)
+            self._system -= row.is_system
         for listener in self._listeners.pop(row_id, ()):
             listener.told(row_id, outcome)
 
@@ -175,8 +184,13 @@ class Outboxes:
         outbox = self._of.get(channel_id)
         return 0 if outbox is None else len(outbox)
 
+    def pushes(self, channel_id: ChannelId) -> int:
+        """As `depth`, without our own words."""
+        outbox = self._of.get(channel_id)
+        return 0 if outbox is None else outbox.pushes
+
     def waiting_since(self, channel_id: ChannelId) -> float | None:
-        """When the channel's oldest row that waits was accepted, wall time; None when none does."""
+        """When the channel's oldest push that waits was accepted, wall time; None when none does."""
         outbox = self._of.get(channel_id)
         oldest = None if outbox is None else outbox.oldest()
         return None if oldest is None else oldest.accepted_at
@@ -190,9 +204,9 @@ class Outboxes:
         """How many rows wait, for each channel that has any."""
         return {channel_id: len(outbox._rows) for channel_id, outbox in self._of.items() if outbox._rows}
 
-    def waiting(self) -> int:
-        """Rows waiting in all."""
-        return sum(len(outbox) for outbox in self._of.values())
+    def push_depths(self) -> dict[ChannelId, int]:
+        """As `depths`, without our own words."""
+        return {channel_id: outbox.pushes for channel_id, outbox in self._of.items() if outbox.pushes}
 
     def look_again(self) -> None:
         """Every waiting caller looks again at what is known (the daemon stops: nobody need wait any longer)."""

@@ -16,6 +16,10 @@ PushId = NewType("PushId", int)
 ReminderId = NewType("ReminderId", int)
 
 
+SYSTEM = "system"
+"""The source of a row with our own words (welcome, answers, nudges, notices); others are `api` and `reminder`."""
+
+
 class Secret:
     """A text that must not reach a log, an error or a metric: SendKey, tokens, cookie, readkey, pending qrcode.
 
@@ -106,6 +110,13 @@ class Closed(StrEnum):
     SESSION = "session"
 
 
+class Command(StrEnum):
+    """What the user can ask for by writing a word to the bot."""
+
+    STATUS = "status"
+    CLEAR = "clear"
+
+
 class Window(Struct, frozen=True, gc=False):
     """What a user's last message allows: our forecast of iLink's books. Times are wall time, seconds since 1970.
 
@@ -169,6 +180,10 @@ class Channel(Struct, frozen=True):
     activated_at: float | None = None
     """When its user first wrote, since the channel was first bound; a rebind leaves it."""
     last_inbound_at: float | None = None
+    nudged_epoch: int = 0
+    """The window whose nearing end its user was told of, by its epoch; 0: none since the last binding."""
+    noticed: str = ""
+    """The closing or end that the account's other channels were told of (`telling.closing`)."""
 
     @property
     def is_dead(self) -> bool:
@@ -211,6 +226,8 @@ class Row(Struct, frozen=True, gc=False):
     """Opens the page that shows the whole text."""
     parts_sent: int = 0
     """Of a text that goes in several messages: how many of them iLink has accepted."""
+    is_system: bool = False
+    """Our own words: they take no place of a full queue, and nobody's figures count them."""
     left_out: int | None = None
     """Of a light row: how many characters title and text have together."""
 

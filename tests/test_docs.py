@@ -34,6 +34,7 @@ from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import Parameters
 from bottalk.sandbox.server import serve
 from bottalk.values import ChannelStatus, Secret
+from bottalk.words import DEFAULT
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
@@ -214,7 +215,8 @@ async def test_the_curl_lines_do_what_they_say(tmp_path: Path) -> None:
                 await play_the_phone(script, shell, sandbox, user, daemon)
             await follow_the_guide(shell, daemon, tmp_path / "data")
         nursery.cancel_scope.cancel()
-    texts = [text for message in sandbox.read(user) if (text := message.text).split("\n")[0] not in REMINDED]
+    welcome, *texts = [text for message in sandbox.read(user) if (text := message.text).split("\n")[0] not in REMINDED]
+    assert welcome.startswith(DEFAULT.welcome.split("\n")[0])
     assert "Backup done\n\nIt took 3 minutes." in texts
     assert "Hello\n\na & b + c 你好" in texts
     assert len(texts) == 15, "every push of the page, each in its own words; one idempotency key sends once"

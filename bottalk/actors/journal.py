@@ -24,7 +24,8 @@ from bottalk.store import bindings, channels, pushes, reminders, users
 from bottalk.store.database import Database, transaction
 from bottalk.values import User, UserId
 from bottalk.verbs.draft import Changes, Draft, Pictures
-from bottalk.verbs.table import SETTLING, VERBS
+from bottalk.verbs.table import VERBS, settles
+from bottalk.words import DEFAULT, Words
 from supervisors import Ask, Child, Letter, Mailbox
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class Journal:
         clock: Clock,
         *,
         next_row_id: int,
+        words: Words = DEFAULT,
         turned: Callable[[UserId], None] = lambda user_id: None,
     ) -> None:
         """`turned` is told of each account that was disabled or enabled, right after the commit. It must not raise."""
@@ -78,6 +80,7 @@ class Journal:
         self.pictures = pictures
         self._database = database
         self._config = config
+        self._words = words
         self._clock = clock
         self._next_row_id = next_row_id
         self._turned = turned
@@ -106,7 +109,7 @@ class Journal:
         )
 
     async def _write(self, letters: list[Letter[Ask[Any]]]) -> None:
-        if any(type(letter.message) in SETTLING for letter in letters):
+        if any(settles(letter.message) for letter in letters):
             with self.pictures.outboxes.held():
                 await self._write_group(letters)
         else:
@@ -161,7 +164,7 @@ class Journal:
         now: float,
         one: Callable[[Draft, Ask[Any]], Any],
     ) -> _Done:
-        draft = Draft(connection, self.pictures, self._config, now, self._next_row_id)
+        draft = Draft(connection, self.pictures, self._config, now, self._next_row_id, self._words)
         connection.execute("BEGIN IMMEDIATE")
         try:
             results = [one(draft, letter.message) for letter in letters]

@@ -93,7 +93,7 @@ class Outcomes:
                 await self._retry(attempt, error)
 
     async def _rest(self, attempt: Attempt, error: IlinkError, seconds: float) -> None:
-        """iLink says itself how long it wants to be left alone. More may gather meanwhile, unless it may have arrived."""
+        """iLink says itself how long it wants to be left alone. More gathers meanwhile, unless it may have arrived."""
         self._is_retrying()
         self._line.heartbeat.rest_until = trio.current_time() + seconds
         if not attempt.frozen.maybe_duplicate:

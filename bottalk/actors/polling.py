@@ -5,6 +5,7 @@ import trio
 
 from bottalk.actors.line import AUTH_CONFIRM_S, Line, rest_after
 from bottalk.delivery import retry
+from bottalk.delivery.commands import command_of
 from bottalk.delivery.verdict import Verdict
 from bottalk.ilink.errors import IlinkError
 from bottalk.ilink.shapes import Inbound as WireMessage
@@ -120,7 +121,8 @@ class Poller:
 
     def _known(self, message: WireMessage) -> InboundMessage:
         keys = tuple(dict.fromkeys((message.dedup_key, message.fingerprint)))
-        return InboundMessage(keys, message.context_token)
+        command = None if message.quotes else command_of(message.text, self._line.tools.style.words)
+        return InboundMessage(keys, message.context_token, command)
 
     def _inbound(self, messages: tuple[InboundMessage, ...], cursor: str) -> Inbound:
         return Inbound(self._line.channel_id, self._line.token, messages, cursor)

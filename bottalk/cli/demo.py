@@ -20,6 +20,7 @@ from bottalk.ops.logging import configure
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve as serve_sandbox
+from bottalk.words import DEFAULT
 
 STEP_S = 15.0
 """Seconds each step may take before the demo says that it failed."""
@@ -99,10 +100,14 @@ async def _walk(client: httpx.AsyncClient, url: str, upstream: str) -> str:
     await _json(client.post(f"{upstream}/control/users/{user}/write", json={"text": "你好"}))
     await _until(client, f"{url}/api/channels/{bound['id']}/activation", lambda d: d["activated"])
     say("activated: the phone wrote a word to the bot")
+    messages = f"{upstream}/control/users/{user}/messages"
+    welcome = DEFAULT.welcome.partition("\n")[0]
+    await _arrival(client, messages, welcome)
+    say(f"on the phone: {welcome} …")
     push = {"title": "BotTalk", "desp": "第一条推送：这条消息先落盘，再发送，结果如实告知。"}
     answer = await _json(client.post(f"{url}/{bound['send_key']}.send", data=push))
     say(f"pushed: code {answer['code']}, {answer['message']}")
-    await _arrival(client, f"{upstream}/control/users/{user}/messages", push["desp"])
+    await _arrival(client, messages, push["desp"])
     say(f"on the phone: {push['title']} / {push['desp']}")
     return str(bound["send_key"])
 

@@ -146,6 +146,7 @@ def _inbound(entry: dict[str, Any]) -> Inbound:
         context_token=Secret(context_token) if context_token else None,
         text=_said(items, "text_item") or _said(items, "voice_item"),
         label=_label(items[0]) if items else "empty",
+        quotes=any(item.get("ref_msg") for item in items),
     )
 
 

@@ -73,6 +73,7 @@ class Inbound:
 
     `text`: its first text, else WeChat's transcript of a voice message, else empty. `label`: what its first item is
     (`text`, `image`, `voice`, `file`, `video`, `tool`, `other`; `empty` without items). `kind` is `message_type`.
+    `quotes`: it answers to another message.
     Fields with values of a wrong type count as absent: a message is not lost for one of them.
     """
 
@@ -87,6 +88,7 @@ class Inbound:
     context_token: Secret | None = None
     text: str = field(default="", repr=False)
     label: str = "empty"
+    quotes: bool = False
 
     def is_from_user(self, bot_id: str) -> bool:
         """Whether a person wrote it in the single chat: not an echo of `bot_id`, not in a group."""

@@ -36,6 +36,7 @@ from bottalk.messages.reminders import (
     ReplanReminders,
 )
 from bottalk.messages.sessions import CloseSession, OpenSession, Session, TouchSession
+from bottalk.messages.telling import Notice, Nudge
 
 __all__ = [
     "Accept",
@@ -69,6 +70,8 @@ __all__ = [
     "InboundMessage",
     "Listener",
     "NewCode",
+    "Notice",
+    "Nudge",
     "OpenBinding",
     "OpenSession",
     "Place",

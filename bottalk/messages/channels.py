@@ -5,6 +5,7 @@ from msgspec import Struct
 from bottalk.values import (
     Channel,
     ChannelId,
+    Command,
     InactiveReason,
     RowId,
     Secret,
@@ -16,15 +17,20 @@ from supervisors import Ask
 class InboundMessage(Struct, frozen=True, gc=False):
     """What the journal keeps of one message of the user: enough to know it again, no more.
 
-    `keys`: it is the same message when any of them was seen before (by id, and by what it says and when).
+    `keys`: it is the same message when any of them was seen before (by id, and by what it says and when). Its text is
+    left behind: `command` is all that counts of it.
     """
 
     keys: tuple[str, ...]
     context_token: Secret | None
+    command: Command | None = None
 
 
 class Inbound(Ask[int], Struct, frozen=True):
-    """Messages of the user and the new cursor, stored in one transaction. Answers how many were not seen before."""
+    """Messages of the user and the new cursor, stored in one transaction. Answers how many were not seen before.
+
+    The commands among them are carried out and answered in that transaction, and so is the welcome of a first word.
+    """
 
     channel_id: ChannelId
     bot_token: Secret
@@ -64,7 +70,7 @@ class RemoveChannel(Ask[bool], Struct, frozen=True):
 
 
 class DropRows(Ask[int], Struct, frozen=True):
-    """Settle what waits for the channel, or that one row of it, as deleted. Answers how many rows that were.
+    """Settle the pushes that wait for the channel, or that one row of it, as deleted. Answers how many those were.
 
     Rows whose message is under way, or may have arrived and is tried again, are past it.
     """

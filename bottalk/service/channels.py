@@ -228,7 +228,7 @@ class Channels:
         return ChannelView(
             channel=channel,
             health=health,
-            queued=self._pictures.outboxes.depth(channel.id),
+            queued=self._pictures.outboxes.pushes(channel.id),
             window_state=windows.state(channel.window, now, settings),
             left=windows.left(channel.window, now, settings),
             closes_at=windows.closes_at(channel.window),

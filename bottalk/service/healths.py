@@ -64,7 +64,7 @@ class Healths:
         """All channels that are not deleted, judged at one moment."""
         directory, now, at = self._pictures.directory, self._clock.now(), trio.current_time()
         total, ill = directory.channel_count(), {}
-        parked, depths = self._parked(), self._pictures.outboxes.depths()
+        parked, depths = self._parked(), self._pictures.outboxes.push_depths()
         for channel_id in sorted(self._suspects(at).union(parked, depths)):
             channel = directory.channel(channel_id)
             if channel is None:

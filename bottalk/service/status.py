@@ -240,7 +240,7 @@ class Status:
             last_inbound_at=_time(channel.last_inbound_at),
             window_left=windows.left(channel.window, self._clock.now(), self._settings),
             window_closes_at=_time(windows.closes_at(channel.window)),
-            queued=self._pictures.outboxes.depth(channel.id),
+            queued=self._pictures.outboxes.pushes(channel.id),
             health=health.level,
             reason=health.cause.value if health.cause is not None else None,
             since=_time(health.since),

@@ -11,6 +11,7 @@ _COLUMNS = (
     "window_life", "window_epoch", "window_opened_at", "window_spent", "window_closed", "window_worked_age",
     "window_last_send_at", "window_penalty_step", "window_penalty_until", "window_probed_at",
     "window_unconfirmed", "window_gives_ids", "window_closed_at", "inactive_at",
+    "nudged_epoch", "noticed",
 )  # fmt: skip
 _WINDOW = tuple(c for c in _COLUMNS if c.startswith("window_"))
 
@@ -53,7 +54,7 @@ def _values(c: Channel) -> tuple[object, ...]:
         c.user_id, c.name, c.wechat_openid, c.bot_id, c.bot_token.reveal(), c.base_url,
         c.context_token.reveal() if c.context_token else None, c.cursor, c.status, c.inactive_reason, c.is_default,
         c.can_login, c.created_at, c.bound_at, c.activated_at, c.last_inbound_at, *_window_values(c.window),
-        c.inactive_at,
+        c.inactive_at, c.nudged_epoch, c.noticed,
     )  # fmt: skip
 
 
@@ -85,6 +86,8 @@ def _channel(row: sqlite3.Row) -> Channel:
         cursor=row["cursor"],
         activated_at=row["activated_at"],
         last_inbound_at=row["last_inbound_at"],
+        nudged_epoch=row["nudged_epoch"],
+        noticed=row["noticed"],
     )
 
 

@@ -4,7 +4,7 @@ import sqlite3
 
 from msgspec import Struct
 
-from bottalk.values import ChannelId, LogRow, LogStory, Priority, PushId, Reason, RowId, RowStatus, UserId
+from bottalk.values import SYSTEM, ChannelId, LogRow, LogStory, Priority, PushId, Reason, RowId, RowStatus, UserId
 
 _COLUMNS = (
     "l.id, l.user_id, l.channel_id, coalesce(c.name, '') AS channel_name, l.push_id, l.status, l.reason, l.source,"
@@ -25,7 +25,7 @@ class LogFilter(Struct, frozen=True):
 
 class LogCounts(Struct, frozen=True):
     """Of the pushes accepted in a span: pushes (whatever the number of their channels), rows that failed; and rows
-    that wait, whenever they were accepted."""
+    that wait, whenever they were accepted. Our own words are no pushes."""
 
     pushes: int
     failed: int
@@ -69,10 +69,12 @@ def counts(connection: sqlite3.Connection, since: float) -> LogCounts:
     """What was accepted since then, wall time. The first row of a push has its id."""
     today = connection.execute(
         "SELECT count(*) FILTER (WHERE id = push_id) AS pushes, count(*) FILTER (WHERE status = 'failed') AS failed"
-        " FROM push_logs WHERE accepted_at >= ?",
-        (since,),
+        " FROM push_logs WHERE accepted_at >= ? AND source <> ?",
+        (since, SYSTEM),
     ).fetchone()
-    queued = connection.execute("SELECT count(*) AS queued FROM push_logs WHERE status = 'queued'").fetchone()
+    queued = connection.execute(
+        "SELECT count(*) AS queued FROM push_logs WHERE status = 'queued' AND source <> ?", (SYSTEM,)
+    ).fetchone()
     return LogCounts(today["pushes"], today["failed"], queued["queued"])
 
 

@@ -190,6 +190,12 @@ CREATE INDEX bindings_expires_at ON bindings (expires_at);
 """
 
 
+def _telling(db: sqlite_utils.Database) -> None:
+    db.execute("ALTER TABLE channels ADD COLUMN nudged_epoch INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE channels ADD COLUMN noticed TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX push_logs_system ON push_logs (user_id) WHERE source = 'system'")
+
+
 STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_first, 1),
     (_reminders, 1),
@@ -197,6 +203,7 @@ STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_log_days, 1),
     (_since_when, 1),
     (_retention, 1),
+    (_telling, 1),
 )
 """Each step, and the least schema version that can read the file after it."""
 

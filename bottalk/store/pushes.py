@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bottalk.values import (
+    SYSTEM,
     ChannelId,
     Outcome,
     Priority,
@@ -101,11 +102,30 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, now: float, l
 
 def waiting(connection: sqlite3.Connection, channel_id: ChannelId) -> list[tuple[RowId, bool]]:
     """The channel's waiting rows in the order of acceptance, each with whether it may have arrived already."""
+    return _waiting(connection, channel_id, "")
+
+
+def waiting_pushes(connection: sqlite3.Connection, channel_id: ChannelId) -> list[tuple[RowId, bool]]:
+    """As `waiting`, without our own words."""
+    return _waiting(connection, channel_id, f"AND source <> '{SYSTEM}'")
+
+
+def _waiting(connection: sqlite3.Connection, channel_id: ChannelId, which: str) -> list[tuple[RowId, bool]]:
     found = connection.execute(
-        "SELECT id, maybe_duplicate FROM push_logs WHERE channel_id = ? AND status = 'queued' ORDER BY id",
+        f"SELECT id, maybe_duplicate FROM push_logs WHERE channel_id = ? AND status = 'queued' {which} ORDER BY id",
         (channel_id,),
     )
     return [(RowId(row["id"]), bool(row["maybe_duplicate"])) for row in found]
+
+
+def count_pushes(connection: sqlite3.Connection, channel_id: ChannelId, now: float) -> int:
+    """How many pushes wait for the channel whose time has come."""
+    found = connection.execute(
+        "SELECT count(*) FROM push_logs WHERE channel_id = ? AND status = 'queued' AND source <> ?"
+        " AND coalesce(not_before, 0) <= ?",
+        (channel_id, SYSTEM, now),
+    ).fetchone()
+    return int(found[0])
 
 
 def settle_untried(connection: sqlite3.Connection, settlement: Settlement, now: float, log_texts: str) -> bool:
@@ -138,7 +158,8 @@ def queued(connection: sqlite3.Connection) -> Iterator[Row]:
     """Every waiting row, by channel and in the order of acceptance, read one by one: their texts may be too many."""
     found = connection.execute(
         "SELECT id, push_id, channel_id, title, text, accepted_at, expires_at, priority, not_before, replace_key,"
-        " attempts, maybe_duplicate, readkey, parts_sent FROM push_logs WHERE status = 'queued' ORDER BY channel_id, id"
+        " attempts, maybe_duplicate, readkey, parts_sent, source FROM push_logs WHERE status = 'queued'"
+        " ORDER BY channel_id, id"
     )
     for r in found:
         yield Row(
@@ -156,6 +177,7 @@ def queued(connection: sqlite3.Connection) -> Iterator[Row]:
             maybe_duplicate=bool(r["maybe_duplicate"]),
             readkey=Secret(r["readkey"]),
             parts_sent=r["parts_sent"],
+            is_system=r["source"] == SYSTEM,
         )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import sqlite3
 from sys import intern
 
-from bottalk.values import Secret, User, UserId
+from bottalk.values import SYSTEM, Secret, User, UserId
 
 
 def key_hash(send_key: str) -> str:
@@ -51,9 +51,17 @@ def delete_log(connection: sqlite3.Connection, user_id: UserId, limit: int) -> i
 
 
 def push_counts(connection: sqlite3.Connection, first: UserId, last: UserId) -> dict[UserId, int]:
-    """Rows in the log of each account from `first` to `last`; accounts without any are left out."""
+    """Rows in the log of each account from `first` to `last`, without our own words; accounts without any are left
+    out. Both counts read an index only, and no row."""
+    counts = _counts(connection, first, last, "")
+    for user_id, count in _counts(connection, first, last, f"AND source = '{SYSTEM}'").items():
+        counts[user_id] -= count
+    return {user_id: count for user_id, count in counts.items() if count}
+
+
+def _counts(connection: sqlite3.Connection, first: UserId, last: UserId, which: str) -> dict[UserId, int]:
     found = connection.execute(
-        "SELECT user_id, count(*) AS pushes FROM push_logs WHERE user_id BETWEEN ? AND ? GROUP BY user_id",
+        f"SELECT user_id, count(*) AS pushes FROM push_logs WHERE user_id BETWEEN ? AND ? {which} GROUP BY user_id",
         (first, last),
     )
     return {UserId(row["user_id"]): int(row["pushes"]) for row in found}

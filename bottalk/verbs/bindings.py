@@ -177,6 +177,8 @@ def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
         inactive_at=None,
         bound_at=draft.now,
         window=windows.fresh(draft.config.delivery, channel.window.life),
+        nudged_epoch=0,
+        noticed="",
     )
     draft.put_channel(channel)
     return channel

@@ -3,11 +3,22 @@
 from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
-from bottalk.messages import ChangeChannel, ChannelDied, DropRows, Inbound, RemoveChannel
+from bottalk.messages import ChangeChannel, ChannelDied, DropRows, Inbound, InboundMessage, RemoveChannel
 from bottalk.store import channels as channel_rows
 from bottalk.store import inbound as inbound_rows
 from bottalk.store import pushes as push_rows
-from bottalk.values import Channel, ChannelId, ChannelStatus, InactiveReason, RowId, Secret, Settlement, UserId
+from bottalk.values import (
+    Channel,
+    ChannelId,
+    ChannelStatus,
+    Command,
+    InactiveReason,
+    RowId,
+    Secret,
+    Settlement,
+    UserId,
+)
+from bottalk.verbs import telling
 from bottalk.verbs.draft import Draft
 from bottalk.verbs.pushes import DELETED
 
@@ -15,7 +26,7 @@ from bottalk.verbs.pushes import DELETED
 def inbound(draft: Draft, m: Inbound) -> int:
     """Store messages and cursor together; how many messages are new. A new one opens the window.
 
-    A message seen before opens nothing, yet its context token counts as the latest.
+    A message seen before opens nothing and commands nothing, yet its context token counts as the latest.
     """
     channel = draft.channel(m.channel_id)
     if channel is None or channel.bot_token != m.bot_token:
@@ -26,23 +37,38 @@ def inbound(draft: Draft, m: Inbound) -> int:
         channel_rows.update_cursor(draft.connection, channel)
         draft.mine.channels[channel.id] = channel
         return 0
-    new = sum(inbound_rows.note(draft.connection, m.channel_id, message.keys, draft.now) for message in m.messages)
+    new = [one for one in m.messages if inbound_rows.note(draft.connection, m.channel_id, one.keys, draft.now)]
     for message in m.messages:
         if message.context_token is not None:
             channel = replace(channel, context_token=message.context_token)
     if new and channel.is_live:
-        window = channel.window
-        for _ in range(new):
-            window = windows.opened(window, draft.now)
-        channel = replace(
-            channel,
-            window=window,
-            status=ChannelStatus.ACTIVE,
-            activated_at=channel.activated_at or draft.now,
-            last_inbound_at=draft.now,
-        )
+        _written(draft, channel, new)
+    else:
+        draft.put_channel(channel)
+    return len(new)
+
+
+def _written(draft: Draft, channel: Channel, new: list[InboundMessage]) -> None:
+    """The user has written: the window opens, the first word of all is welcomed, commands are carried out."""
+    window = channel.window
+    for _ in new:
+        window = windows.opened(window, draft.now)
+    is_first = channel.activated_at is None
+    channel = replace(
+        channel,
+        window=window,
+        status=ChannelStatus.ACTIVE,
+        activated_at=draft.now if is_first else channel.activated_at,
+        last_inbound_at=draft.now,
+    )
     draft.put_channel(channel)
-    return new
+    if is_first:
+        telling.welcome(draft, channel)
+    for command in dict.fromkeys(one.command for one in new):
+        if command is Command.STATUS:
+            telling.answer_status(draft, channel)
+        elif command is Command.CLEAR:
+            telling.answer_cleared(draft, channel, drop(draft, DropRows(channel.id)))
 
 
 def died(draft: Draft, m: ChannelDied) -> None:
@@ -100,11 +126,13 @@ def mark_deleted(draft: Draft, channel: Channel) -> None:
 
 
 def drop(draft: Draft, m: DropRows) -> int:
-    """How many rows were settled; those in the actor's hand are past it."""
+    """How many rows were settled; those in the actor's hand are past it, and our own words stay unless named."""
     in_hand = draft.in_hand(m.channel_id)
-    rows = [row for row in push_rows.waiting(draft.connection, m.channel_id) if row[0] not in in_hand]
-    if m.row_id is not None:
-        rows = [row for row in rows if row[0] == m.row_id]
+    if m.row_id is None:
+        rows = push_rows.waiting_pushes(draft.connection, m.channel_id)
+    else:
+        rows = [row for row in push_rows.waiting(draft.connection, m.channel_id) if row[0] == m.row_id]
+    rows = [row for row in rows if row[0] not in in_hand]
     settle_waiting(draft, m.channel_id, rows)
     return len(rows)
 

@@ -30,6 +30,7 @@ from bottalk.values import (
     User,
     UserId,
 )
+from bottalk.words import DEFAULT, Words
 from bottalk.writable import Writable
 
 
@@ -91,10 +92,12 @@ class Draft:
         config: Config,
         now: float,
         next_row_id: int,
+        words: Words = DEFAULT,
         mint: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self.connection = connection
         self.config = config
+        self.words = words
         self.now = now
         self.next_row_id = next_row_id
         self.mint = mint
@@ -113,7 +116,7 @@ class Draft:
     def keep(self) -> None:
         """The verb succeeded."""
         self.done.add(self.mine)
-        self._births.update(row.channel_id for row, _ in self.mine.born)
+        self._births.update(row.channel_id for row, _ in self.mine.born if not row.is_system)
 
     # --- reading ---
 
@@ -202,12 +205,12 @@ class Draft:
         return self._pictures.outboxes.rows_of(channel_id)
 
     def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
-        """The channel's rows that its actor is sending: past any other settlement. Verbs of `table.SETTLING` only."""
+        """The channel's rows that its actor is sending: past any other settlement. For what `table.settles` only."""
         return self._pictures.outboxes.of(channel_id).in_hand
 
     def queue_length(self, channel_id: ChannelId) -> int:
-        """Rows waiting for the channel, those of the verbs before too. Rows settled in this group still count."""
-        return self._pictures.outboxes.depth(channel_id) + self._births[channel_id]
+        """Pushes waiting for the channel, those of the verbs before too. Rows settled in this group still count."""
+        return self._pictures.outboxes.pushes(channel_id) + self._births[channel_id]
 
     # --- writing: the row and the picture together ---
 

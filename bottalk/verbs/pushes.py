@@ -9,7 +9,7 @@ from bottalk.delivery import window as windows
 from bottalk.errors import NoAccount, OtherContent
 from bottalk.messages import Accept, Accepted, SendEvent, Settle
 from bottalk.store import pushes as push_rows
-from bottalk.values import ChannelId, Outcome, PushId, Reason, Row, RowId, RowStatus, Secret, UserId, Window
+from bottalk.values import SYSTEM, ChannelId, Outcome, PushId, Reason, Row, RowId, RowStatus, Secret, UserId, Window
 from bottalk.verbs.draft import Draft
 
 REMEMBER_KEYS_S = 86400.0
@@ -59,6 +59,7 @@ def accept(draft: Draft, m: Accept) -> Accepted:
             not_before=not_before,
             replace_key=m.replace_key,
             readkey=secret,
+            is_system=m.source == SYSTEM,
         )
         content_hash = m.content_hash if key else None
         birth = push_rows.Birth(
@@ -97,7 +98,8 @@ def _birth(draft: Draft, m: Accept, channel_id: ChannelId) -> Outcome:
     channel = draft.channel(channel_id)
     if channel is None or channel.is_deleted:
         return DELETED
-    return QUEUE_FULL if draft.queue_length(channel_id) >= draft.config.delivery.queue else QUEUED
+    is_full = m.source != SYSTEM and draft.queue_length(channel_id) >= draft.config.delivery.queue
+    return QUEUE_FULL if is_full else QUEUED
 
 
 def settle(draft: Draft, m: Settle) -> None:

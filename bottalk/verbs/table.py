@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottalk import messages
-from bottalk.verbs import bindings, channels, housekeeping, pushes, reminders, sessions, users
+from bottalk.values import Command
+from bottalk.verbs import bindings, channels, housekeeping, pushes, reminders, sessions, telling, users
 from bottalk.verbs.draft import Draft
 from supervisors import Ask
 
@@ -41,9 +42,18 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
     messages.ForgetPassing: housekeeping.forget_passing,
     messages.EmptyTexts: housekeeping.empty_texts,
     messages.EmptyLinked: housekeeping.empty_linked,
+    messages.Nudge: telling.nudge,
+    messages.Notice: telling.notice,
 }
 
 SETTLING: frozenset[type[Ask[Any]]] = frozenset(
     {messages.DropRows, messages.DeleteReminder, messages.DeleteUser, messages.SettleOver}
 )
-"""Verbs that settle rows of running actors: none of these takes rows in hand while such a verb is written."""
+"""Verbs that settle rows of running actors."""
+
+
+def settles(message: Ask[Any]) -> bool:
+    """Whether its verb settles rows of running actors: none of these takes rows in hand while it is written."""
+    if isinstance(message, messages.Inbound):
+        return any(one.command is Command.CLEAR for one in message.messages)
+    return type(message) in SETTLING

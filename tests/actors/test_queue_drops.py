@@ -1,6 +1,7 @@
 """Rows dropped while their channel sends: whatever crosses, each is delivered or `deleted`, not both, not neither."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ FAULTS = {
 Step = tuple[str, float]
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["push", "push", "push", "drop", "drop_one", "write", "restart", *FAULTS]),
+        st.sampled_from(["push", "push", "push", "drop", "drop_one", "clear", "write", "restart", *FAULTS]),
         st.sampled_from([0.0, 0.0, 0.01, 0.5, 1.5, 40.0]),
     ),
     max_size=14,
@@ -74,6 +75,8 @@ class Play:
             waiting = [row for row in await rows_of(self.world, user_id) if row.status is RowStatus.QUEUED]
             if waiting:
                 self.begin(lambda: self._drop_one(waiting[0]))
+        elif what == "clear":
+            self.world.sandbox.write(self.person.user, "清空")
         elif what == "write":
             self.world.sandbox.write(self.person.user)
         else:
@@ -114,6 +117,9 @@ async def drained(world: World, person: Person) -> None:
 
 def check(world: World, person: Person, rows: list[LogRow], play: Play) -> None:
     everything = "\n".join(world.texts(person))
+    answers = [re.fullmatch(r"已清空 (\d+) 条等待的消息。", str(row.text)) for row in rows if row.source == "system"]
+    play.dropped += sum(int(answer[1]) for answer in answers if answer is not None)
+    rows = [row for row in rows if row.source != "system"]
     assert sorted(row.title or "" for row in rows) == sorted(play.accepted)  # none lost
     by_reason = Counter((row.status, row.reason) for row in rows)
     assert set(by_reason) <= {(RowStatus.SUCCESS, None), (RowStatus.FAILED, Reason.DELETED)}

@@ -16,7 +16,7 @@ from bottalk.daemon import open_daemon
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import Parameters
 from bottalk.sandbox.server import serve
-from tests.support.world import VirtualClock, World
+from tests.support.world import UNASKED, VirtualClock, World
 
 R = TypeVar("R")
 
@@ -56,7 +56,7 @@ class Stage:
             "delivery.quota": 1000,
             "delivery.gap": 0,
         }
-        async with open_daemon(load(environ={}, overrides=settings), clock=self.clock) as daemon:
+        async with open_daemon(load(environ={}, overrides=settings), clock=self.clock, words=UNASKED) as daemon:
             yield World(daemon, self.sandbox, self.clock)
 
 

@@ -16,7 +16,7 @@ from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.transport import transport
 from tests.support.http import PUBLIC_CODE
-from tests.support.world import config_for
+from tests.support.world import UNASKED, config_for
 
 WITHIN_S = 10.0
 
@@ -44,7 +44,7 @@ async def open_live(data_dir: Path, *, patience: float = 30, **settings: Any) ->
     config = config_for(data_dir, port=0, **settings)
     with trio.fail_after(patience):
         async with (
-            open_daemon(config, ilink_transport=transport(sandbox)) as daemon,
+            open_daemon(config, ilink_transport=transport(sandbox), words=UNASKED) as daemon,
             httpx.AsyncClient(base_url=daemon.url, trust_env=False, timeout=WITHIN_S) as browser,
         ):
             user, key = await bound(browser, sandbox)

@@ -14,9 +14,15 @@ from typing import Any
 import httpx
 import trio
 
+from bottalk.words import DEFAULT
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
 """Seconds of the real clock after which something that should happen has not. Only a failing test waits so long."""
+
+
+def is_welcome(text: str) -> bool:
+    return text.startswith(DEFAULT.welcome.partition("\n")[0])
 
 
 class Process:
@@ -111,7 +117,10 @@ class Field:
         }
 
     async def bind(self, *, own: bool = False) -> Bound:
-        """Scan, confirm, write a word: an active channel. `own`: one more of the account that was bound last."""
+        """Scan, confirm, write a word: an active channel, whose user has been welcomed.
+
+        `own`: one more of the account that was bound last.
+        """
         ask, status = ("qrcode", "bind-status") if own else ("qrcode-public", "bind-status-public")
         code = (await self.post(f"/api/channels/{ask}"))["data"]["qrcode"]
         user = (await self.control("/users"))["user"]
@@ -119,6 +128,7 @@ class Field:
         done = await self.until(lambda: self.data(f"/api/channels/{status}/{code}"), lambda found: "id" in found)
         await self.write(user)
         await self.until(lambda: self.data(f"/api/channels/{done['id']}/activation"), lambda found: found["activated"])
+        await self.until(lambda: self._messages(user), lambda texts: any(map(is_welcome, texts)))
         return Bound(user, int(done["id"]), str(done.get("send_key", "")))
 
     async def scan(self, code: str, user: str) -> None:
@@ -135,7 +145,10 @@ class Field:
         return found
 
     async def texts(self, user: str) -> list[str]:
-        """What the phone shows, in order of arrival."""
+        """What the phone shows after the welcome, in order of arrival."""
+        return [text for text in await self._messages(user) if not is_welcome(text)]
+
+    async def _messages(self, user: str) -> list[str]:
         response = await self.client.get(f"{self.upstream}/control/users/{user}/messages")
         return [message["text"] for message in response.json()]
 
@@ -160,11 +173,13 @@ class Field:
         raise AssertionError(f"it did not come: {found}")
 
     def rows(self, columns: str = "title, status, maybe_duplicate, response") -> list[sqlite3.Row]:
-        """What the database file says of every push, in the order of acceptance; also while no daemon runs."""
+        """What the database file says of every push (not of our own words), in order; also while no daemon runs."""
         connection = sqlite3.connect(self.data_dir / "bottalk.db")
         try:
             connection.row_factory = sqlite3.Row
-            return connection.execute(f"SELECT {columns} FROM push_logs ORDER BY id").fetchall()
+            return connection.execute(
+                f"SELECT {columns} FROM push_logs WHERE source <> 'system' ORDER BY id"
+            ).fetchall()
         finally:
             connection.close()
 

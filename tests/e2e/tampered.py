@@ -13,7 +13,7 @@ from bottalk.daemon import open_daemon
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import FIELD, Parameters
 from bottalk.sandbox.transport import transport
-from tests.support.world import VirtualClock, World, config_for, inline
+from tests.support.world import UNASKED, VirtualClock, World, config_for, inline
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -52,5 +52,6 @@ async def tampered_world(
         runner=inline(rng),
         ilink_transport=wire,
         sockets=False,
+        words=UNASKED,
     ) as daemon:
         yield World(daemon, sandbox, clock), wire

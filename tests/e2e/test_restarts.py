@@ -19,7 +19,7 @@ from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve as serve_sandbox
 from bottalk.service.pushes import PushAnswer
-from tests.support.world import World, open_world
+from tests.support.world import UNASKED, World, open_world
 
 R = TypeVar("R")
 
@@ -108,7 +108,7 @@ async def test_twenty_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
         config = load(environ={}, overrides=settings)
         counts = []
         for _ in range(20):
-            async with open_daemon(config) as daemon:
+            async with open_daemon(config, words=UNASKED) as daemon:
                 world = World(daemon, sandbox, clock=None)  # type: ignore[arg-type]  # only its clockless parts are used
                 person = await world.active(sandbox.users[0] if sandbox.users else None)
                 await world.push(person, "一条")

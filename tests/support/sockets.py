@@ -16,7 +16,7 @@ from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.transport import transport
 from tests.support.http import PUBLIC_CODE
-from tests.support.world import config_for
+from tests.support.world import UNASKED, config_for
 
 WITHIN_S = 15.0
 """Seconds of the real clock after which something that should happen has not. Only a failing test waits so long."""
@@ -73,5 +73,5 @@ async def open_live(data_dir: Path, **overrides: object) -> AsyncIterator[Live]:
     clock = SystemClock()
     sandbox = Sandbox(now=time.time, rng=random.Random(1), parameters=DEMO)
     config = config_for(data_dir, **{"port": 0, **overrides})
-    async with open_daemon(config, clock=clock, ilink_transport=transport(sandbox)) as daemon:
+    async with open_daemon(config, clock=clock, ilink_transport=transport(sandbox), words=UNASKED) as daemon:
         yield Live(daemon, sandbox, clock, data_dir)

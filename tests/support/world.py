@@ -19,8 +19,12 @@ from bottalk.service.pushes import PushAnswer, PushForm
 from bottalk.service.sessions import Visitor
 from bottalk.store.threads import Runner
 from bottalk.values import Channel, ChannelId, Secret
+from bottalk.words import Words
 
 R = TypeVar("R")
+
+UNASKED = Words(welcome="")
+"""The real words, but for the welcome."""
 
 EPOCH = 1_790_000_000.0
 """Wall time at the start of trio's virtual clock."""
@@ -138,11 +142,13 @@ async def open_world(
     seed: int = 1,
     runner: Runner | None = None,
     wire: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda sandbox: sandbox,
+    words: Words = UNASKED,
     **overrides: Any,  # noqa: ANN401
 ) -> AsyncIterator[World]:
     """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data.
 
-    `wire` is put around the transport to the sandbox.
+    `wire` is put around the transport to the sandbox. Without `words` nobody is welcomed, since a test counts what it
+    has pushed; `bottalk.words.DEFAULT` are the real ones.
     """
     rng = random.Random(seed)
     clock = clock or VirtualClock()
@@ -154,5 +160,6 @@ async def open_world(
         runner=runner or inline(rng),
         ilink_transport=wire(transport(sandbox)),
         sockets=False,
+        words=words,
     ) as daemon:
         yield World(daemon, sandbox, clock)
