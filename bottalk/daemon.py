@@ -27,7 +27,7 @@ from bottalk.actors.departed import Departed
 from bottalk.actors.expiry import Expiry
 from bottalk.actors.gate import Gates, GateStatus
 from bottalk.actors.heartbeat import Heartbeats
-from bottalk.actors.housekeeper import Housekeeper
+from bottalk.actors.housekeeper import Housekeeper, HousekeeperStatus
 from bottalk.actors.jobs import Job
 from bottalk.actors.journal import Journal, JournalStatus, load_pictures
 from bottalk.actors.line import Tools
@@ -93,6 +93,7 @@ class TreeStatus:
 
     tree: SupervisorStatus
     journal: JournalStatus
+    housekeeper: HousekeeperStatus
     hosts: tuple[GateStatus, ...]
 
 
@@ -105,6 +106,7 @@ class Daemon:
         services: Services,
         pictures: Pictures,
         journal: Journal,
+        housekeeper: Housekeeper,
         gates: Gates,
         heartbeats: Heartbeats,
         channels: Channels,
@@ -115,6 +117,7 @@ class Daemon:
         self.services = services
         self.pictures = pictures
         self.journal = journal
+        self.housekeeper = housekeeper
         self.gates = gates
         self.heartbeats = heartbeats
         self.channels = channels
@@ -136,7 +139,7 @@ class Daemon:
         self.root.stop(now=now)
 
     def status(self) -> TreeStatus:
-        return TreeStatus(self.root.status(), self.journal.status(), self.gates.status())
+        return TreeStatus(self.root.status(), self.journal.status(), self.housekeeper.status(), self.gates.status())
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +301,7 @@ def _build(p: _Parts) -> Daemon:
     housekeeper = Housekeeper(_jobs(p, journal, is_running), p.clock)
     root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web)
     url = url_of(p.sockets[0]) if p.sockets else ""
-    return Daemon(url, services, p.pictures, journal, gates, heartbeats, channels, root, stopping)
+    return Daemon(url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, stopping)
 
 
 def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) -> list[Job]:

@@ -16,7 +16,8 @@ ROWS = 500
 CHARACTERS = 262_144
 """Characters of the texts that one bite removes, about: a long text costs as much as many rows."""
 
-_FROM_START = Place(float("-inf"), RowId(0))
+_FROM_START = Place(-1e300, RowId(0))
+_EVER = 1e300
 
 _NEXT = (
     "SELECT id, accepted_at, status, coalesce(settled_at, accepted_at) AS settled_at,"
@@ -59,7 +60,7 @@ def note_texts_kept(connection: sqlite3.Connection, log_texts: str) -> None:
 def empty_texts(connection: sqlite3.Connection, after: Place | None, now: float, log_texts: str) -> Bite:
     """Empty texts of settled rows by `log_texts`, but those that are kept for a link."""
     bite = _Bite()
-    for row in bite.of(connection.execute(_NEXT, _values(after, float("inf")))):
+    for row in bite.of(connection.execute(_NEXT, _values(after, _EVER))):
         if row["status"] != "queued" and row["characters"] and row["keep_until"] <= now:
             bite.take(row)
     connection.executemany(_emptying(log_texts), bite.ids)
