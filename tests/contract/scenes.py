@@ -12,6 +12,7 @@ import trio
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.values import Channel, ChannelId, Closed
 from supervisors import ChildState
+from tests.actors.picky import Picky
 from tests.contract.faults import Disk
 from tests.e2e.tampered import Wire
 from tests.support.http import Bound, Site, open_site
@@ -26,6 +27,7 @@ class Stage:
     site: Site
     disk: Disk
     wire: Wire
+    picky: Picky
     browser: httpx.AsyncClient
     bound: Bound
 
@@ -79,16 +81,17 @@ async def set_stage(
     data_dir: Path, *, words: bool = True, settings: Mapping[str, object] | None = None
 ) -> AsyncIterator[Stage]:
     """`settings` have dotted names. Without `words` the person has not written yet."""
-    disk, wires = Disk(), list[Wire]()
+    disk, put = Disk(), list[tuple[Wire, Picky]]()
 
     def wire(sandbox: httpx.AsyncBaseTransport) -> Wire:
-        wires.append(Wire(sandbox))
-        return wires[0]
+        picky = Picky(sandbox)
+        put.append((Wire(picky), picky))
+        return put[0][0]
 
     async with open_site(data_dir, runner=disk, wire=wire, settings=settings) as site:
         browser = await site.browser()
         bound = await site.bind(browser, words=words)
-        yield Stage(site, disk, wires[0], browser, bound)
+        yield Stage(site, disk, *put[0], browser, bound)
         disk.full = False
 
 

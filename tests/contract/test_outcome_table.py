@@ -60,6 +60,7 @@ CLOSED = Told(50001, FAILED, 202, "context_expired", failed("context_expired", k
 HALF_DEAD = Told(50001, FAILED, 202, "account_restricted", failed("account_restricted", kept=True))
 DEAD = Told(50001, FAILED, 202, "channel_dead", failed("channel_dead", kept=True, dead=True))
 QUEUE_FULL = Told(50001, FAILED, 503, "transient", failed("queue_full", kept=False))
+UNWANTED = Told(50001, FAILED, 503, "transient", failed("ilink_other", kept=False, ret=-5))
 NO_CHANNEL = Told(40002, "没有可用的推送通道，请先绑定并激活通道", 409)
 BUSY = Told(50301, "服务繁忙或暂时无法保存消息，请稍后重试", 503, plain=503)
 
@@ -81,6 +82,8 @@ CASES: dict[str, Case] = {
     "open, its turn lies beyond the wait": Case(scenes.scarce, QUEUED),
     "open, its turn lies beyond a long wait": Case(scenes.scarce, QUEUED, {"wait": 20}),
     "open, its turn lies within the wait": Case(scenes.scarce, QUEUED, {"wait": 0}),
+    "open, low: it waits for company": Case(scenes.opened, QUEUED, {"priority": "low"}),
+    "open, low, and a long wait": Case(scenes.opened, QUEUED, {"priority": "low", "wait": 20}),
     "open, tried again": Case(scenes.retried, QUEUED),
     "open, resting after a burst": Case(scenes.punished, QUEUED),
     "open, resting after a burst, urgent": Case(scenes.punished, QUEUED, {"priority": "urgent"}),
@@ -94,6 +97,7 @@ CASES: dict[str, Case] = {
     "half-dead, a delay runs": Case(scenes.half_dead, QUEUED, DELAYED),
     "closed by quota": Case(scenes.spent, CLOSED),
     "closed by quota, urgent": Case(scenes.spent, CLOSED, {"priority": "urgent"}),
+    "closed by quota, low": Case(scenes.spent, CLOSED, {"priority": "low"}),
     "closed by age": Case(scenes.aged, CLOSED),
     "closed as rejected": Case(scenes.rejected, CLOSED),
     "never opened since a rebind": Case(scenes.rebound, CLOSED),
@@ -126,6 +130,28 @@ async def test_one_channel(tmp_path: Path, autojump_clock: object, name: str) ->
             await the_story_is_the_same(stage, answer)
 
 
+@pytest.mark.parametrize(("strict", "status"), [(0, 200), (1, 503)])
+async def test_a_text_that_ilink_will_not_take(
+    tmp_path: Path, autojump_clock: object, strict: int, status: int
+) -> None:
+    """Its caller waits, and is told as soon as others have passed and this one has not."""
+    async with set_stage(tmp_path, settings={"delivery.retry": (0.1,)}) as stage:
+        stage.picky.refused, stage.picky.ret = {"坏"}, -5
+        answers: list[httpx.Response] = []
+
+        async def push() -> None:
+            form = {"title": "坏", "wait": 20, "strict": strict}
+            answers.append(await stage.browser.post(stage.url, json=form))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(push)
+            await stage.until(lambda: stage.picky.tried)
+            await stage.push("好", wait=0)
+        assert stage.site.texts(stage.bound.user) == ["好"]
+        UNWANTED.check(answers[0], status)
+        await the_story_is_the_same(stage, answers[0])
+
+
 async def the_story_is_the_same(stage: Stage, answer: httpx.Response) -> None:
     """`/push` on each row: kept is what waits, and what is not kept is settled."""
     data = answer.json()["data"]
@@ -142,7 +168,7 @@ async def the_story_is_the_same(stage: Stage, answer: httpx.Response) -> None:
 
 def wxstatus(row: dict[str, Any]) -> str:
     """JSON text, as Server酱's polling clients read it."""
-    number, words = (0, "ok") if row["status"] == "success" else (-1, row["reason"])
+    number, words = (0, "ok") if row["status"] == "success" else (row.get("ret_code") or -1, row["reason"])
     return f'{{"errcode":{number},"errmsg":"{words}"}}'
 
 

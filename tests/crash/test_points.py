@@ -30,6 +30,7 @@ RUNS = int(os.environ.get("BOTTALK_TEST_RUNS", "2"))
 FAST = {
     **{f"DELIVERY_{name}": "0.02" for name in ("GAP", "GAP_LOW", "GAP_SCARCE")},
     "DELIVERY_LAST_HOLD": "0",
+    "DELIVERY_START_SPREAD": "0",
     "LOG_LEVEL": "warning",
 }
 

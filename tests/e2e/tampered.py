@@ -1,7 +1,6 @@
 """A world in virtual time whose wire to iLink notes every send, and can make one bot's actor crash."""
 
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,11 +8,8 @@ from typing import Any
 
 import httpx
 
-from bottalk.daemon import open_daemon
-from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import FIELD, Parameters
-from bottalk.sandbox.transport import transport
-from tests.support.world import UNASKED, VirtualClock, World, config_for, inline
+from tests.support.world import World, open_world
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -42,16 +38,11 @@ async def tampered_world(
     **overrides: Any,  # noqa: ANN401 - settings
 ) -> AsyncIterator[tuple[World, Wire]]:
     """As `open_world`, with its wire in the test's hand."""
-    clock, rng = VirtualClock(), random.Random(seed)
-    sandbox = Sandbox(now=clock.now, rng=random.Random(seed), parameters=parameters)
-    wire = Wire(transport(sandbox))
-    async with open_daemon(
-        config_for(data_dir, **overrides),
-        clock=clock,
-        rng=rng,
-        runner=inline(rng),
-        ilink_transport=wire,
-        sockets=False,
-        words=UNASKED,
-    ) as daemon:
-        yield World(daemon, sandbox, clock), wire
+    wires: list[Wire] = []
+
+    def tamper(sandbox: httpx.AsyncBaseTransport) -> Wire:
+        wires.append(Wire(sandbox))
+        return wires[0]
+
+    async with open_world(data_dir, parameters=parameters, seed=seed, wire=tamper, **overrides) as world:
+        yield world, wires[0]
