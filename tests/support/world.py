@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import trio
 
+from bottalk.actors.watchdog import Manager
 from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
 from bottalk.sandbox.core import Sandbox
@@ -138,6 +139,7 @@ async def open_world(
     seed: int = 1,
     runner: Runner | None = None,
     wire: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda sandbox: sandbox,
+    manager: Manager | None = None,
     **overrides: Any,  # noqa: ANN401
 ) -> AsyncIterator[World]:
     """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data.
@@ -154,5 +156,6 @@ async def open_world(
         runner=runner or inline(rng),
         ilink_transport=wire(transport(sandbox)),
         sockets=False,
+        manager=manager,
     ) as daemon:
         yield World(daemon, sandbox, clock)
