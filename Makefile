@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo run test lint bench lock clean
+.PHONY: help demo run test drill lint bench lock clean
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
@@ -17,14 +17,20 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 $(VENV)/clients/.ready: tests/clients/package-lock.json tests/clients/install.py $(VENV)/.ready
 	$(BIN)/python -m tests.clients.install
 
+$(VENV)/deploy/.ready: tests/deploy/install.py $(VENV)/.ready
+	$(BIN)/python -m tests.deploy.install
+
 demo: $(VENV)/.ready ## sandbox and daemon on free ports: bind, activate, push, see it arrive (ARGS=--once ends after that)
 	$(BIN)/bottalk demo $(ARGS)
 
 run: $(VENV)/.ready ## the daemon against the real iLink, settings from config/bottalk.toml and the environment
 	$(BIN)/bottalk serve --config config/bottalk.toml $(ARGS)
 
-test: $(VENV)/.ready $(VENV)/clients/.ready ## the whole suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.ready $(VENV)/clients/.ready $(VENV)/deploy/.ready ## every test but the drills
+	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+drill: $(VENV)/.ready $(VENV)/deploy/.ready ## tests that take some ten seconds or more each: install, upgrade, roll back
+	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(VENV)/.ready ## ruff and mypy --strict
 	$(BIN)/ruff check .

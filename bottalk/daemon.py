@@ -8,7 +8,7 @@ in all.
 import random
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from bottalk.actors.reminders import Reminders
 from bottalk.actors.retention import Retention
 from bottalk.actors.telling import Telling
 from bottalk.actors.texts import Texts
+from bottalk.actors.watchdog import Manager, Vitals, Watchdog
 from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.delivery.digest import Style
@@ -68,6 +69,7 @@ from bottalk.words import DEFAULT, Words
 from supervisors import (
     Backoff,
     ChildSpec,
+    ChildState,
     EventKind,
     Excess,
     Intensity,
@@ -85,6 +87,9 @@ CHANNELS_STOP_S = 11.0
 BINDINGS_STOP_S = 1.5
 REMINDERS_STOP_S = 0.5
 JOURNAL_STOP_S = 5.0
+
+VITAL = ("journal", "ratelimit", "http")
+"""The actors without which no push is accepted: the process is not left to run for long without one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Daemon:
         heartbeats: Heartbeats,
         channels: Channels,
         root: Supervisor,
+        watchdog: Watchdog,
         stopping: trio.Event,
     ) -> None:
         self.url = url
@@ -122,6 +128,7 @@ class Daemon:
         self.heartbeats = heartbeats
         self.channels = channels
         self.root = root
+        self.watchdog = watchdog
         self.ended = trio.Event()
         self._stopping = stopping
 
@@ -134,9 +141,18 @@ class Daemon:
 
     def stop(self, *, now: bool = False) -> None:
         """Ask for an orderly end: callers that wait are answered with what is known. `now` skips the waits."""
+        self.watchdog.stopping()
         self._stopping.set()
         self.pictures.outboxes.look_again()
         self.root.stop(now=now)
+
+    async def reload(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Let `work` take over new settings; the service manager is told when it begins and that it is over.
+
+        What `work` raises is raised here; a cancel cancels it.
+        """
+        with self.watchdog.reloading():
+            await work()
 
     def status(self) -> TreeStatus:
         return TreeStatus(self.root.status(), self.journal.status(), self.housekeeper.status(), self.gates.status())
@@ -155,6 +171,7 @@ class _Parts:
     next_row_id: int
     ilink: Ilink
     secret: Secret
+    manager: Manager | None
     sockets: tuple[socket.socket, ...]
 
 
@@ -168,11 +185,13 @@ async def open_daemon(
     ilink_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
     words: Words = DEFAULT,
+    manager: Manager | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
     `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
-    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone.
+    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone. `manager` is the
+    service manager that wants to hear how things go.
 
     Raises DataDirError, AddressError or StoreError before anything runs, EscalatedError (in a group) when the journal
     has crashed, and CannotWrite at the end when the database could not be written any more: the next start then takes
@@ -196,7 +215,7 @@ async def open_daemon(
                 await begin_run(database, pictures, config, style, clock.now())
             except sqlite3.Error as e:
                 raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
-            parts = _Parts(config, style, clock, rng, database, pictures, next_row_id, ilink, secret, opened)
+            parts = _Parts(config, style, clock, rng, database, pictures, next_row_id, ilink, secret, manager, opened)
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ilink.sweep)
@@ -299,9 +318,19 @@ def _build(p: _Parts) -> Daemon:
         app = create_app(services, p.config, p.secret)
         web = Web(app, app.door, p.sockets)
     housekeeper = Housekeeper(_jobs(p, journal, is_running), p.clock)
-    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web)
+    watchdog = Watchdog(p.manager, lambda: _vitals(root, journal), services.status.line)
+    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web, watchdog)
     url = url_of(p.sockets[0]) if p.sockets else ""
-    return Daemon(url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, stopping)
+    return Daemon(
+        url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, watchdog, stopping
+    )
+
+
+def _vitals(root: Supervisor, journal: Journal) -> Vitals:
+    children = root.status(deep=False).children
+    down = [f"{c.name}: {c.state.value}" for c in children if c.name in VITAL and c.state is not ChildState.RUNNING]
+    mailbox = journal.mailbox.status()
+    return Vitals(tuple(down), mailbox.depth + mailbox.in_hand, journal.status().tries)
 
 
 def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) -> list[Job]:
@@ -325,6 +354,7 @@ def _root(
     reminders: Reminders,
     housekeeper: Housekeeper,
     web: Web | None,
+    watchdog: Watchdog,
 ) -> Supervisor:
     """Start top to bottom, stop bottom to top. A crash of the journal ends the process; the others come back."""
     for_ever = Backoff(first=0.2, factor=2.0, cap=30.0, jitter=0.2)
@@ -370,6 +400,7 @@ def _root(
     ]
     if web is not None:
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))
+    children.append(ChildSpec("watchdog", watchdog.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0))
     return Supervisor("root", children, rng=p.rng, wall=p.clock.now, on_event=_tell)
 
 

@@ -1,6 +1,5 @@
-"""What the pages say is true: commands, tables, links and curl lines, the architecture's paths, the systemd unit."""
+"""What the pages say is true: commands, tables, links and curl lines, paths of the architecture, its table of stops."""
 
-import configparser
 import json
 import random
 import re
@@ -18,7 +17,6 @@ import pytest
 import trio
 
 from bottalk.cli import main
-from bottalk.cli.exits import CONFIG
 from bottalk.config import Config, load, table
 from bottalk.daemon import (
     BINDINGS_STOP_S,
@@ -40,7 +38,6 @@ ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
 PAGES = (*READMES, *GUIDES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
-UNIT = ROOT / "deploy" / "bottalk.service"
 
 
 def page(name: str) -> str:
@@ -103,7 +100,7 @@ def test_every_link_leads_to_a_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_file_named_exists(name: str) -> None:
-    named = re.findall(r"`([\w./-]+\.(?:py|toml|service|md))`", page(name))
+    named = re.findall(r"`((?!/)[\w./-]+\.(?:py|toml|service|md))`", page(name))  # an absolute one is the server's
     places = (ROOT, ROOT / "bottalk", ROOT / "bottalk" / "actors")
     assert [file for file in named if not any((place / file).exists() for place in places)] == []
 
@@ -115,20 +112,36 @@ def test_the_table_of_make_targets_is_the_makefile(name: str) -> None:
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", page(name), flags=re.M)) <= targets
 
 
+OTHERS = {
+    "git": {"git pull"},
+    "systemctl": {"systemctl status bottalk"},
+    "docker": {
+        "docker compose up -d --build",
+        "docker compose exec bottalk bottalk admin grant me@example.org",
+    },
+}
+"""Commands of other programs that the pages may name."""
+
+
 @pytest.mark.parametrize("name", [*READMES, *GUIDES])
 def test_the_commands_that_start_things_are_accepted(name: str) -> None:
     known = {name for s in table() for name in (s.env, s.rule.plain_env)}
     lines = [line for block in blocks(name, "sh") for line in block.splitlines()]
     assert lines
     for line in lines:
-        words = shlex.split(line)
+        words = shlex.split(line.removeprefix("sudo "))
         while "=" in words[0]:
             assert words.pop(0).split("=")[0] in known
         if words[0] == "make":
             run = [word.removeprefix("ARGS=") for word in words[2:]]
             accepted_by_cli(["serve" if words[1] == "run" else "demo", *shlex.split(" ".join(run))])
+        elif Path(words[0]).name == "install.sh":
+            done = subprocess.run([ROOT / "deploy/install.sh", "--help"], capture_output=True, text=True, check=True)
+            assert f"\n  {words[1]} " in done.stdout
+        elif words[0] in OTHERS:
+            assert line in OTHERS[words[0]]
         else:
-            assert words[0] == ".venv/bin/bottalk"
+            assert words[0] in (".venv/bin/bottalk", "bottalk")
             accepted_by_cli(words[1:])
 
 
@@ -284,29 +297,11 @@ async def follow_the_guide(shell: Shell, daemon: Daemon, data_dir: Path) -> None
         assert set(re.findall(r"`((?:GET|POST|PATCH|DELETE) /[^` ]*)`", page(name))) == served
 
 
-# --- the systemd unit ---
-
-
-def unit() -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep the case of names
-    parser.read_string(UNIT.read_text(encoding="utf-8"))
-    return parser
-
-
-def test_the_unit_starts_what_it_tells_to_install() -> None:
-    service = unit()["Service"]
-    program, *words = shlex.split(service["ExecStart"])
-    accepted_by_cli(words)
-    comment = "\n".join(line for line in UNIT.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
-    venv = Path(program).parent.parent
-    assert program == f"{venv}/bin/bottalk"
-    assert f"-m venv {venv}" in comment
-    assert f"{words[words.index('--config') + 1]}\n" in comment
-    assert load(environ=dict([service["Environment"].split("=")])).data_dir == f"%S/{service['StateDirectory']}"
+# --- the stop ---
 
 
 STOPS = {
+    "watchdog": 0.0,
     "http": HTTP_STOP_S,
     "housekeeper": 0.0,
     "reminders": REMINDERS_STOP_S,
@@ -318,13 +313,6 @@ STOPS = {
 """Seconds each step of a stop may take, in its order."""
 
 
-def test_the_unit_gives_a_stop_its_time_and_a_wrong_setting_no_restart() -> None:
-    service = unit()["Service"]
-    assert sum(STOPS.values()) < float(service["TimeoutStopSec"])
-    assert f"at most {sum(STOPS.values()):g} s" in UNIT.read_text(encoding="utf-8")
-    assert service["RestartPreventExitStatus"] == str(CONFIG)
-
-
 async def test_the_table_of_stops_is_the_tree(tmp_path: Path) -> None:
     rows = re.findall(r"^\| (\w+) \|.*\| ([\d.]+) s \|$", page("docs/architecture.md"), re.M)
     assert [(name, float(seconds)) for name, seconds in rows] == list(STOPS.items())
@@ -334,14 +322,3 @@ async def test_the_table_of_stops_is_the_tree(tmp_path: Path) -> None:
     assert started == list(reversed(STOPS))
     tree = re.findall(r"^[├└]─ (\w+)", page("docs/architecture.md"), re.M)
     assert tree == started
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
-    program = shlex.split(unit()["Service"]["ExecStart"])[0]
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text(encoding="utf-8").replace(f"ExecStart={program}", "ExecStart=/bin/true"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False, timeout=30
-    )
-    assert (done.returncode, [line for line in done.stderr.splitlines() if UNIT.name in line]) == (0, [])

@@ -42,7 +42,8 @@ GROUP = 500
 
 @dataclass(frozen=True, slots=True)
 class JournalStatus:
-    """`last_commit_at` is wall time; `cannot_write` says why while the database refuses."""
+    """`last_commit_at` is wall time; `cannot_write` says why while the database refuses. `tries`: transactions that
+    have ended, well or not."""
 
     commits: int
     verbs: int
@@ -50,6 +51,7 @@ class JournalStatus:
     last_commit_at: float | None
     cannot_write: str | None
     next_row_id: int
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Journal:
         self._clock = clock
         self._next_row_id = next_row_id
         self._turned = turned
-        self._commits = self._verbs = self._largest = 0
+        self._commits = self._verbs = self._largest = self._tries = 0
         self._last_commit_at: float | None = None
         self._cannot_write: str | None = None
 
@@ -105,7 +107,13 @@ class Journal:
 
     def status(self) -> JournalStatus:
         return JournalStatus(
-            self._commits, self._verbs, self._largest, self._last_commit_at, self._cannot_write, self._next_row_id
+            self._commits,
+            self._verbs,
+            self._largest,
+            self._last_commit_at,
+            self._cannot_write,
+            self._next_row_id,
+            self._tries,
         )
 
     async def _write(self, letters: list[Letter[Ask[Any]]]) -> None:
@@ -122,6 +130,8 @@ class Journal:
         except sqlite3.Error as e:
             self._refuse(letters, e)
             return
+        finally:
+            self._tries += 1
         self._recovered()
         self._commits, self._verbs = self._commits + 1, self._verbs + len(letters)
         self._largest, self._last_commit_at = max(self._largest, len(letters)), now

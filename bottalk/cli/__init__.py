@@ -4,6 +4,7 @@ import click
 
 from bottalk import __version__
 from bottalk.cli.admin import admin
+from bottalk.cli.check import check
 from bottalk.cli.config import config
 from bottalk.cli.demo import demo
 from bottalk.cli.sandbox import sandbox
@@ -20,5 +21,5 @@ def main() -> None:
     """
 
 
-for command in (serve, send, config, admin, demo, sandbox):
+for command in (serve, send, check, config, admin, demo, sandbox):
     main.add_command(command)

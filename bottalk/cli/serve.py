@@ -1,8 +1,10 @@
 """`bottalk serve`: the daemon, until SIGTERM or SIGINT."""
 
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -10,16 +12,18 @@ import structlog
 import trio
 
 from bottalk.cli.exits import CANNOT_WRITE, SOFTWARE, known_failures
+from bottalk.cli.rereading import reread
 from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
 from bottalk.errors import CannotWrite
 from bottalk.ops import limits
 from bottalk.ops.logging import configure
+from bottalk.ops.systemd import service_manager
 from supervisors import EscalatedError, StartFailed
 
 log = structlog.get_logger()
 
-DEFAULT_FILE = Path("config/bottalk.toml")
+Reload = Callable[[], Awaitable[None]]
 
 
 @click.command()
@@ -32,7 +36,12 @@ DEFAULT_FILE = Path("config/bottalk.toml")
 def serve(path: Path | None, **options: str | int | None) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal skips the waits.
 
-    Settings come from the command line, then the environment, then the file, then their defaults.
+    Settings come from the command line, then the environment, then the file, then their defaults. SIGHUP (systemctl
+    reload) has them read again: what is wrong with them, or what only a restart would bring about, is logged, and the
+    daemon goes on as it was. On a terminal SIGHUP, its end, is the daemon's too.
+
+    Under a service manager (NOTIFY_SOCKET, WATCHDOG_USEC) it is told when the daemon is ready, how things are, that it
+    is alive, and when it stops.
 
     Exit codes: 0 stopped in order, 70 the journal failed, 73 the address, the data directory or the database cannot be
     used, 74 stopped while the database could not be written, 78 a setting is wrong.
@@ -43,14 +52,14 @@ def serve(path: Path | None, **options: str | int | None) -> None:
         config = load(path, overrides=overrides)
         configure(config)
         limits.raise_open_files()
-        sys.exit(run(config, announce))
+        sys.exit(run(config, announce, lambda: reread(config, path, overrides)))
 
 
-def run(config: Config, started: Callable[[Daemon], None]) -> int:
+def run(config: Config, started: Callable[[Daemon], None], reload: Reload) -> int:
     """The daemon's life in this process; its exit code."""
     code = 0
     try:
-        trio.run(_live, config, started)
+        trio.run(_live, config, started, reload)
     except* EscalatedError as e:
         log.critical("daemon.failed", error=str(e.exceptions[0]), what_to_do="see the error above; start it again")
         code = SOFTWARE
@@ -63,19 +72,32 @@ def run(config: Config, started: Callable[[Daemon], None]) -> int:
     return code
 
 
-async def _live(config: Config, started: Callable[[Daemon], None]) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_daemon(config) as daemon:
+async def _live(config: Config, started: Callable[[Daemon], None], reload: Reload) -> None:
+    with ExitStack() as held:
+        manager = service_manager(os.environ)
+        if manager is not None:
+            held.callback(manager.close)
+        signals = held.enter_context(trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        async with open_daemon(config, manager=manager) as daemon:
             started(daemon)
-            await until_signalled(daemon, signals)
+            await until_signalled(daemon, signals, None if _has_terminal() else reload)
 
 
-async def until_signalled(daemon: Daemon, signals: AsyncIterator[int]) -> None:
-    """Wait for the first signal, stop the daemon in order; a second one skips the waits."""
+def _has_terminal() -> bool:
+    return any(os.isatty(stream) for stream in (0, 1, 2))
+
+
+async def until_signalled(daemon: Daemon, signals: AsyncIterator[int], reload: Reload | None = None) -> None:
+    """Wait for the first signal, stop the daemon in order; a second one skips the waits. SIGHUP is a `reload`; without
+    one, it is a stop like the others."""
     hurried = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_with, daemon, nursery.cancel_scope)
         async for number in signals:
+            if number == signal.SIGHUP and reload is not None:
+                if not hurried:
+                    await daemon.reload(reload)
+                continue
             log.info("daemon.stopping", signal=signal.Signals(number).name, hurried=hurried)
             daemon.stop(now=hurried)
             hurried = True

@@ -172,6 +172,20 @@ class Status:
             after=listed[-1].id if len(found) > limit else None,
         )
 
+    def line(self) -> str:
+        """How things are, in one line for a service manager's status."""
+        survey = self._healths.survey()
+        counts = _counts(survey)
+        found = [
+            f"{counts.total} channels: {counts.green} green, {counts.yellow} yellow, {counts.red} red",
+            f"{survey.queued} rows wait",
+        ]
+        found += [f"{host.host} does not answer since {host.down_since}" for host in self.hosts() if not host.up]
+        cannot_write = self._journal().cannot_write
+        if cannot_write is not None:
+            found.append(f"the journal cannot write ({cannot_write}): free disk space; a restart does not help")
+        return "; ".join(found)
+
     def store(self) -> StoreView:
         journal = self._journal()
         return StoreView(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import trio
 
-from bottalk.store.migrations import migrate
+from bottalk.store.migrations import STEPS, check_readable, migrate
 from bottalk.store.threads import OwnThread, Runner, in_thread
 
 R = TypeVar("R")
@@ -163,4 +163,20 @@ async def _open(path: Path, now: float, runner: Runner) -> tuple[sqlite3.Connect
     try:
         return await runner(open_all, trio.CapacityLimiter(1))
     except sqlite3.DatabaseError as e:
-        raise StoreError(f"the database {path} cannot be used: {e}. Nothing in it was changed; restore a backup") from e
+        raise _unusable(path, e) from e
+
+
+def readable(path: Path) -> tuple[int, int]:
+    """The schema version of the file, and this BotTalk's own; the file is looked at and not changed.
+
+    Raises StoreError: unreadable, damaged, or written by a version that this one cannot follow.
+    """
+    with closing(connect(path, readonly=True)) as connection:
+        try:
+            return check_readable(connection), len(STEPS)
+        except sqlite3.DatabaseError as e:
+            raise _unusable(path, e) from e
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    return StoreError(f"the database {path} cannot be used: {error}. Nothing in it was changed; restore a backup")

@@ -213,6 +213,15 @@ def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
 
     Raises NewerDatabase, or sqlite3.DatabaseError for a file that is damaged or no database.
     """
+    version = check_readable(connection)
+    for number, (step, least_reader) in enumerate(STEPS[version:], version + 1):
+        if version > 0:  # a new file has nothing to keep
+            backup(connection, path.with_name(f"{path.name}.before-{number}-{int(now)}"))
+        _apply(connection, number, step, least_reader)
+
+
+def check_readable(connection: sqlite3.Connection) -> int:
+    """The file's schema version, which this BotTalk can work with, or can bring to its own. Raises NewerDatabase."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(STEPS):
         least = connection.execute("SELECT value FROM meta WHERE key = 'least_reader'").fetchone()
@@ -221,11 +230,7 @@ def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
                 f"it was written by a newer version of BotTalk (schema {version}, this one knows {len(STEPS)}): "
                 "install that version again"
             )
-        return
-    for number, (step, least_reader) in enumerate(STEPS[version:], version + 1):
-        if version > 0:  # a new file has nothing to keep
-            backup(connection, path.with_name(f"{path.name}.before-{number}-{int(now)}"))
-        _apply(connection, number, step, least_reader)
+    return version
 
 
 def _apply(

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +55,35 @@ class Process:
 
 
 @contextmanager
-def process(module: str, *arguments: str, errors: Path, env: dict[str, str] | None = None) -> Iterator[Process]:
-    """Run `python -m module arguments…`; it is killed at the end if need be. Our own settings are not inherited."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTTALK_")}
+def process(
+    module: str, *arguments: str, errors: Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+) -> Iterator[Process]:
+    """Run `python -m module arguments…`; it is killed at the end if need be. Our own settings are not inherited.
+
+    `stdin`: a file descriptor; by default no terminal, whose end would be a stop.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    with process_of(command, errors=errors, env=env, stdin=stdin, leave_out="BOTTALK_") as running:
+        yield running
+
+
+@contextmanager
+def process_of(
+    command: Sequence[str],
+    *,
+    errors: Path,
+    env: dict[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    leave_out: str | tuple[str, ...] = ("BOTTALK_", "PYTHONPATH"),
+) -> Iterator[Process]:
+    """As `process`, for any command. Variables that begin with one of `leave_out` are not inherited."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(leave_out)}
     with errors.open("a") as stderr:
         popen = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             cwd=ROOT,
             env=inherited | (env or {}),
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -96,11 +117,23 @@ class Field:
 
     @asynccontextmanager
     async def daemon(
-        self, settings: Mapping[str, str] | None = None, *, module: str = "bottalk"
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        module: str = "bottalk",
+        arguments: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+        program: str | None = None,
     ) -> AsyncIterator[Process]:
-        """A daemon that listens; its address is `url` from then on."""
+        """A daemon that listens; its address is `url` from then on. `program`: an installed one, instead of ours."""
+        env = self.environment(settings) | dict(environ or {})
         errors = self.data_dir.with_suffix(".log")
-        with process(module, "serve", env=self.environment(settings), errors=errors) as running:
+        started = (
+            process(module, "serve", *arguments, env=env, errors=errors)
+            if program is None
+            else process_of([program, "serve", *arguments], env=env, errors=errors)
+        )
+        with started as running:
             self.url = await running.line("BotTalk listens on ")
             yield running
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import trio
 
+from bottalk.actors.watchdog import Manager
 from bottalk.config import Config, load
 from bottalk.daemon import Daemon, open_daemon
 from bottalk.sandbox.core import Sandbox
@@ -143,6 +144,7 @@ async def open_world(
     runner: Runner | None = None,
     wire: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda sandbox: sandbox,
     words: Words = UNASKED,
+    manager: Manager | None = None,
     **overrides: Any,  # noqa: ANN401
 ) -> AsyncIterator[World]:
     """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data.
@@ -161,5 +163,6 @@ async def open_world(
         ilink_transport=wire(transport(sandbox)),
         sockets=False,
         words=words,
+        manager=manager,
     ) as daemon:
         yield World(daemon, sandbox, clock)
