@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottalk import messages
-from bottalk.verbs import bindings, channels, housekeeping, pushes, reminders, sessions, users
+from bottalk.verbs import bindings, channels, housekeeping, imports, pushes, reminders, sessions, users
 from bottalk.verbs.draft import Draft
 from supervisors import Ask
 
@@ -18,6 +18,9 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
     messages.ChangeChannel: channels.change,
     messages.RemoveChannel: channels.remove,
     messages.DropRows: channels.drop,
+    messages.MoveRows: channels.move,
+    messages.ImportAccounts: imports.accounts,
+    messages.ImportLogs: imports.logs,
     messages.OpenBinding: bindings.open_binding,
     messages.EndBinding: bindings.end,
     messages.Bind: bindings.bind,
@@ -44,6 +47,12 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
 }
 
 SETTLING: frozenset[type[Ask[Any]]] = frozenset(
-    {messages.DropRows, messages.DeleteReminder, messages.DeleteUser, messages.SettleOver}
+    {
+        messages.DropRows,
+        messages.MoveRows,
+        messages.DeleteReminder,
+        messages.DeleteUser,
+        messages.SettleOver,
+    }
 )
-"""Verbs that settle rows of running actors: none of these takes rows in hand while such a verb is written."""
+"""Verbs that settle or move rows of running actors: none of these takes rows in hand while such a verb is written."""
