@@ -39,6 +39,7 @@ NOW = 1_790_000_000.0
 DAY = 86400.0
 ZONE = "Asia/Shanghai"
 SETTINGS = DeliverySettings()
+WAITING = pacing.Waiting(oldest_at=NOW)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def copy(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         with transaction(connection):
             user_id = users.insert(connection, User(UserId(0), Secret("key"), NOW - DAY))
             opened = windows.opened(Window(life=DAY), NOW - 60)
-            shut = windows.session_closed(opened, NOW - 30)
+            shut = windows.session_closed(opened, NOW - 30, began_epoch=1)
             for n, window in enumerate((opened, Window(life=DAY), shut)):
                 channels.insert(connection, channel(user_id, n, window))
             for row_id, is_suspect in ((1, False), (2, True)):
@@ -126,12 +127,12 @@ def test_no_window_is_believed_open_and_a_probe_may_go_at_once(copy: sqlite3.Con
     restored.adjust(copy, NOW, ZONE, resend=True)
     was_open, never, half_dead = channels.every(copy)
     assert (was_open.window.closed, was_open.window.closed_at, was_open.window.epoch) == (Closed.REJECTED, NOW, 1)
-    due = pacing.probe_at(was_open.window, NOW, SETTINGS)
+    due = pacing.probe_at(was_open.window, WAITING, NOW, SETTINGS)
     assert due is not None
     assert due <= NOW
     assert never.window == Window(life=DAY)
     assert (half_dead.window.closed, half_dead.window.closed_at) == (Closed.SESSION, NOW - 30)
-    assert pacing.probe_at(half_dead.window, NOW, SETTINGS) is None
+    assert pacing.probe_at(half_dead.window, WAITING, NOW, SETTINGS) is None
     inbound = windows.opened(was_open.window, NOW + 1)
     assert windows.left(inbound, NOW + 1, SETTINGS) == SETTINGS.quota
 
