@@ -148,6 +148,9 @@ class Config:
     )
     codes_per_address: int = setting(5, "open QR codes per client address", low=1, high=10000)
     codes_in_all: int = setting(200, "open QR codes in all", low=1, high=100000)
+    backup_dir: str = setting("", "directory of backups; empty: backups in the data directory")
+    backup_every: float = setting(24.0, "hours between two backups that the daemon makes; 0: none", low=0, high=8760)
+    backup_keep: int = setting(7, "newest backups that are kept", low=1, high=10000)
     demo: bool = setting(False, "the upstream is a sandbox: plain http and its host are allowed")
     ilink: IlinkSection = field(default_factory=IlinkSection)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
@@ -159,6 +162,11 @@ class Config:
     @property
     def database(self) -> Path:
         return Path(self.data_dir) / "bottalk.db"
+
+    @property
+    def backups(self) -> Path:
+        """The directory of the backups."""
+        return Path(self.backup_dir) if self.backup_dir else Path(self.data_dir) / "backups"
 
 
 CLIENT_VARIABLES = frozenset({"BOTTALK_SEND_KEY", "BOTTALK_URL"})

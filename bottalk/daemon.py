@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ import structlog
 import trio
 
 from bottalk import __version__
+from bottalk.actors.backups import Backups
 from bottalk.actors.binding import BindingTools
 from bottalk.actors.bindings import Bindings
 from bottalk.actors.channels import Channels
@@ -46,13 +48,15 @@ from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
 from bottalk.messages import UserChanged
-from bottalk.ops import data_dir, limits
+from bottalk.ops import backup, data_dir, limits
 from bottalk.ops.sockets import listening_socket, url_of
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels as ChannelService
 from bottalk.service.export import Export
 from bottalk.service.healths import Healths
+from bottalk.service.imports import Imports
 from bottalk.service.logs import Logs
+from bottalk.service.operations import Operations
 from bottalk.service.pushes import Pushes
 from bottalk.service.reminders import Reminders as ReminderService
 from bottalk.service.services import Services
@@ -173,6 +177,7 @@ class _Parts:
     secret: Secret
     manager: Manager | None
     sockets: tuple[socket.socket, ...]
+    runner: Runner | None
 
 
 @asynccontextmanager
@@ -215,7 +220,9 @@ async def open_daemon(
                 await begin_run(database, pictures, config, style, clock.now())
             except sqlite3.Error as e:
                 raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
-            parts = _Parts(config, style, clock, rng, database, pictures, next_row_id, ilink, secret, manager, opened)
+            parts = _Parts(
+                config, style, clock, rng, database, pictures, next_row_id, ilink, secret, manager, opened, runner
+            )
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ilink.sweep)
@@ -297,6 +304,8 @@ def _build(p: _Parts) -> Daemon:
             p.pictures, journal.mailbox, channels.mailbox, sessions, Export(p.pictures, p.database, p.clock), p.config
         ),
         users=Users(p.pictures, journal.mailbox, channels.mailbox, p.database),
+        operations=Operations(p.pictures, journal.mailbox, p.config, p.clock, healths.of),
+        imports=Imports(p.pictures, journal.mailbox, channels.mailbox),
         sessions=sessions,
         reminders=ReminderService(p.pictures, journal.mailbox, p.clock),
         logs=Logs(journal.mailbox, p.database, p.config),
@@ -310,6 +319,7 @@ def _build(p: _Parts) -> Daemon:
             p.config.database,
             p.config.delivery,
             p.clock,
+            partial(backup.newest_at, p.config.backups),
         ),
     )
     reminders = Reminders(p.pictures.reminders, journal.mailbox, p.config, p.clock)
@@ -342,6 +352,7 @@ def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) 
         Retention(journal.mailbox, p.config, p.clock, checkpoints.soon),
         Telling(p.pictures, journal.mailbox, p.config, p.style.words, p.clock),
         checkpoints,
+        *_backups(p),
     ]
 
 
@@ -402,6 +413,15 @@ def _root(
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))
     children.append(ChildSpec("watchdog", watchdog.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0))
     return Supervisor("root", children, rng=p.rng, wall=p.clock.now, on_event=_tell)
+
+
+def _backups(p: _Parts) -> list[Backups]:
+    config = p.config
+    if not config.backup_every:
+        return []
+    make = partial(backup.make, config.database, config.backups, config.backup_keep)
+    every = config.backup_every * 3600.0
+    return [Backups(make, partial(backup.newest_at, config.backups), every, p.clock, p.runner)]
 
 
 def _supervisor(name: str, p: _Parts) -> Supervisor:

@@ -36,10 +36,11 @@ class Directory:
         return self._users.get(user_id)
 
     def user_of_key(self, send_key: str) -> User | None:
-        """The account of a SendKey, disabled or not. Keys of our own making are read in any letter case."""
-        if _OWN_KEY.fullmatch(send_key):
-            send_key = send_key.lower()
+        """The account of a SendKey, disabled or not. Keys of our own making are read in any letter case, imported
+        ones as they are."""
         user_id = self._by_key.get(key_hash(send_key))
+        if user_id is None and _OWN_KEY.fullmatch(send_key):
+            user_id = self._by_key.get(key_hash(send_key.lower()))
         return None if user_id is None else self._users[user_id]
 
     def user_of_email(self, email: str) -> User | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import trio
+from msgspec.structs import replace
 
 from bottalk.messages import Listener
 from bottalk.values import ChannelId, Outcome, Row, RowId
@@ -115,6 +116,21 @@ class Outbox:
             self._system -= row.is_system
         for listener in self._listeners.pop(row_id, ()):
             listener.told(row_id, outcome)
+
+    def give(self, row_id: RowId, other: "Outbox", channel_id: ChannelId) -> None:
+        """The row, and who waits for it, goes to another channel's outbox, to its place by acceptance. Nothing of it
+        is out on that channel."""
+        row = self._rows.pop(row_id, None)
+        if row is None:
+            return
+        self._forget_text(row)
+        self._system -= row.is_system
+        other._system += row.is_system
+        other._put(replace(row, channel_id=channel_id, parts_sent=0))
+        other._rows = dict(sorted(other._rows.items()))
+        listeners = self._listeners.pop(row_id, None)
+        if listeners is not None:
+            other._listeners[row_id] = listeners
 
     def _put(self, row: Row) -> None:
         if not row.is_light:

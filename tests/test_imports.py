@@ -30,7 +30,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """From left to right: a module may import from its own layer and those before it."""
 
-SIDE = {"bottalk.ops": ("bottalk.values", "bottalk.errors", "bottalk.config"), "bottalk.sandbox": ()}
+SIDE = {
+    "bottalk.ops": ("bottalk.values", "bottalk.messages", "bottalk.errors", "bottalk.config", "bottalk.store"),
+    "bottalk.sandbox": (),
+}
 """Parts outside the row, and what of it they may import. All but the row's last three leave them alone."""
 
 PURE = ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "supervisors.restart", "bottalk.sandbox.rules")

@@ -215,6 +215,8 @@ class Journal:
             self.pictures.reminders.wakeup.set()
         for row, listener in changes.born:
             outboxes.of(row.channel_id).add(row, listener)
+        for row_id, giver, taker in changes.moved:
+            outboxes.of(giver).give(row_id, outboxes.of(taker), taker)
         for row in changes.tried:
             outboxes.of(row.channel_id).replace(row)
         for channel_id, settlement in changes.settled:
@@ -222,6 +224,7 @@ class Journal:
         for ip in changes.arrived:
             self.pictures.newcomers.add(ip, self._last_commit_at or 0.0)
         touched = {row.channel_id for row, _ in changes.born} | {row.channel_id for row in changes.tried}
+        touched |= {taker for _, _, taker in changes.moved}
         for channel_id in touched | changes.channels.keys():
             if outboxes.depth(channel_id):
                 outboxes.of(channel_id).changed()

@@ -4,12 +4,16 @@ import click
 
 from bottalk import __version__
 from bottalk.cli.admin import admin
+from bottalk.cli.backup import backup, restore
+from bottalk.cli.channels import channel
 from bottalk.cli.check import check
 from bottalk.cli.config import config
 from bottalk.cli.demo import demo
+from bottalk.cli.importing import import_
 from bottalk.cli.sandbox import sandbox
 from bottalk.cli.send import send
 from bottalk.cli.serve import serve
+from bottalk.cli.users import user
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (serve, send, check, config, admin, demo, sandbox):
+for command in (serve, send, check, config, admin, user, channel, backup, restore, import_, demo, sandbox):
     main.add_command(command)

@@ -2,23 +2,18 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import click
-import msgspec
 
-from bottalk.cli.door import Door, DoorShut
-from bottalk.cli.exits import FAILED, UNAVAILABLE
-from bottalk.cli.offline import Offline, carry_out
+from bottalk.cli.exits import FAILED
+from bottalk.cli.offline import Offline
 from bottalk.cli.settings import with_settings
+from bottalk.cli.showing import done, print_json, printable
 from bottalk.config import Config
-from bottalk.errors import CannotWrite, Refused
+from bottalk.errors import Refused
 from bottalk.http.operator import ADMINS, GRANT, REVOKE, AccountBody, Who, shown
 from bottalk.service.users import ADMIN, NO_USER
 from bottalk.values import User
-from supervisors import SupervisionError
-
-R = TypeVar("R")
 
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON: the account, or a list of accounts.")
 who = click.argument("who", metavar="EMAIL|USER_ID|WECHAT_ID")
@@ -84,9 +79,9 @@ def every(config: Config, json: bool) -> None:
     async def offline(found: Offline) -> list[AccountBody]:
         return [shown(user) for user in found.users.admins()]
 
-    found, _ = _done(config, lambda door: door.get(ADMINS, list[AccountBody]), offline)
+    found, _ = done(config, lambda door: door.get(ADMINS, list[AccountBody]), offline)
     if json:
-        _print_json(found)
+        print_json(found)
     elif found:
         for account in found:
             click.echo(_line(account))
@@ -99,37 +94,19 @@ def _set_role(config: Config, who: str, json: bool, path: str, use_case: Callabl
         return shown(await use_case(found))
 
     try:
-        account, by_daemon = _done(config, lambda door: door.post(path, Who(who), AccountBody), offline)
+        account, by_daemon = done(config, lambda door: door.post(path, Who(who), AccountBody), offline)
     except Refused as e:
         why = f"no account has the id, e-mail address or WeChat id {who!r}" if e.text == NO_USER else e.text
         click.echo(f"bottalk: {why}", err=True)
         sys.exit(FAILED)
     if json:
-        _print_json(account)
+        print_json(account)
         return
     is_now = "is now an administrator" if account.role == ADMIN else "is now an ordinary account"
     click.echo(f"{_line(account)}: {is_now}{'' if by_daemon else ' (no daemon runs)'}")
 
 
-def _done(config: Config, running: Callable[[Door], R], offline: Callable[[Offline], Awaitable[R]]) -> tuple[R, bool]:
-    """As `carry_out`; a daemon that does not answer, or what cannot be saved, ends the command."""
-    try:
-        return carry_out(config, running=running, offline=offline)
-    except (DoorShut, CannotWrite, SupervisionError) as e:
-        click.echo(f"bottalk: {e}", err=True)
-        sys.exit(UNAVAILABLE)
-
-
-def _print_json(data: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(data)).decode())
-
-
 def _line(account: AccountBody) -> str:
     names = [name for name in (account.email, account.wechat_openid, account.nickname) if name]
     disabled = ["disabled"] if account.is_disabled else []
-    return "  ".join([f"{account.id}", *map(_printable, names), *disabled])
-
-
-def _printable(text: str) -> str:
-    """Without what would steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return "  ".join([f"{account.id}", *map(printable, names), *disabled])

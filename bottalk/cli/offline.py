@@ -17,6 +17,8 @@ from bottalk.clock import SystemClock
 from bottalk.config import Config
 from bottalk.errors import BotTalkError
 from bottalk.ops import data_dir
+from bottalk.service.imports import Imports
+from bottalk.service.operations import Operations
 from bottalk.service.users import Users
 from bottalk.store.database import open_database
 from supervisors import ChildSpec, Excess, Intensity, Mailbox, SupervisionError, Supervisor
@@ -29,17 +31,26 @@ class Offline:
     """What works without actors. A use case that needs the channels' actor raises NotTaken."""
 
     users: Users
+    operations: Operations
+    imports: Imports
 
 
 def carry_out(
-    config: Config, *, running: Callable[[Door], R], offline: Callable[[Offline], Awaitable[R]]
+    config: Config,
+    *,
+    running: Callable[[Door], R],
+    offline: Callable[[Offline], Awaitable[R]],
+    may_create: bool = False,
 ) -> tuple[R, bool]:
     """Do it through the daemon that holds the data directory, or here when none does; and whether a daemon did it.
+
+    `may_create`: where there is no database yet, a new one is made.
 
     Raises DataDirError and StoreError when the directory or the database cannot be used or there is none, DoorShut
     when a daemon holds it but does not answer, CannotWrite when it could not be saved, and what the use case raises.
     """
-    _check_there_is_one(config.database)
+    if not may_create:
+        _check_there_is_one(config.database)
     try:
         with data_dir.locked(Path(config.data_dir)):
             return trio.run(run_offline, config, offline), False
@@ -66,7 +77,12 @@ async def run_offline(config: Config, use_case: Callable[[Offline], Awaitable[R]
         outcome = _Outcome[R]()
         async with trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
-            await outcome.of(use_case(Offline(Users(pictures, journal.mailbox, nobody, database))))
+            use_cases = Offline(
+                users=Users(pictures, journal.mailbox, nobody, database),
+                operations=Operations(pictures, journal.mailbox, config, clock),
+                imports=Imports(pictures, journal.mailbox, nobody),
+            )
+            await outcome.of(use_case(use_cases))
             supervisor.stop()
         return outcome.get()
 

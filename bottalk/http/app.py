@@ -23,6 +23,8 @@ from bottalk.http import (
     logs,
     old,
     operator,
+    operator_channels,
+    operator_imports,
     push_answers,
     pushes,
     reminders,
@@ -105,6 +107,8 @@ def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
         *admin.endpoints(services),
         *old.endpoints(services, binding),
         *operator.endpoints(services.users),
+        *operator_channels.endpoints(services),
+        *operator_imports.endpoints(services.imports),
     )
 
 
@@ -165,7 +169,7 @@ def _route() -> str:
 
 
 def _is_management() -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith(("/api/", "/operator/"))
 
 
 def _error(text: str, status: int) -> Response:

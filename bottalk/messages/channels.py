@@ -79,6 +79,15 @@ class DropRows(Ask[int], Struct, frozen=True):
     row_id: RowId | None = None
 
 
+class MoveRows(Ask[int], Struct, frozen=True):
+    """What waits for a channel goes to another live one of the same account, to its place by acceptance; rows that are
+    under way, or may have arrived and are tried again, are past it. Answers how many rows went. Fails with Refused.
+    """
+
+    channel_id: ChannelId
+    to: ChannelId
+
+
 class DeleteChannel(Ask[bool], Struct, frozen=True):
     """Stop the channel's actor, then delete the channel. Answers whether the account had it."""
 

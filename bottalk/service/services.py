@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels
+from bottalk.service.imports import Imports
 from bottalk.service.logs import Logs
+from bottalk.service.operations import Operations
 from bottalk.service.pushes import Pushes
 from bottalk.service.reminders import Reminders
 from bottalk.service.sessions import Sessions
@@ -24,3 +26,5 @@ class Services:
     stats: Stats
     status: Status
     users: Users
+    operations: Operations
+    imports: Imports

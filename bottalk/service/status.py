@@ -141,7 +141,9 @@ class Status:
         database: Path,
         settings: DeliverySettings,
         clock: Clock,
+        newest_backup_at: Callable[[], float | None],
     ) -> None:
+        """`newest_backup_at`: when the newest backup was made, wall time, by whoever made it."""
         self._pictures = pictures
         self._healths = healths
         self._settings = settings
@@ -150,6 +152,7 @@ class Status:
         self._tree = tree
         self._database = database
         self._clock = clock
+        self._newest_backup_at = newest_backup_at
         self._started = clock.now()
 
     def view(self, which: Which = Which.NONE, limit: int = LISTED, after: int = 0) -> StatusView:
@@ -192,7 +195,7 @@ class Status:
             file_bytes=_size(self._database),
             wal_bytes=_size(self._database.with_name(self._database.name + "-wal")),
             last_commit_at=_time(journal.last_commit_at),
-            last_backup_at=None,
+            last_backup_at=_time(self._newest_backup_at()),
             commits=journal.commits,
             verbs=journal.verbs,
             largest_group=journal.largest_group,

@@ -6,7 +6,7 @@ import structlog
 from msgspec import Struct
 
 from bottalk.errors import Invalid, Refused
-from bottalk.messages import ChangeUser, RemoveUser, UserChanged
+from bottalk.messages import ChangeUser, RemoveUser, ResetKey, UserChanged
 from bottalk.service.accounts import NOTHING_TO_CHANGE, TAKEN_WITHIN_S, nickname_of
 from bottalk.store import users as user_rows
 from bottalk.store.database import Database
@@ -43,7 +43,7 @@ class UserForm(Struct, frozen=True):
 
 
 class Users:
-    """The use cases of the administrator's account routes, and of `bottalk admin`.
+    """The use cases of the administrator's account routes, and of `bottalk admin` and `bottalk user`.
 
     What writes raises CannotWrite, MailboxFull or NotTaken when nobody takes it: then nothing was changed. A cancel of
     one that was taken stops the listening, not the work.
@@ -111,6 +111,21 @@ class Users:
         """Make an administrator, the last one too, an ordinary user. Raises Refused."""
         return await self._set_role(who, "user")
 
+    async def set_disabled(self, who: str, is_disabled: bool) -> User:
+        """Disable or enable an account, named as for `grant`. Once this returns, a disabled one's sessions, pushes and
+        actors have ended. Raises Refused."""
+        found = self._present(who)
+        user = await self._journal.ask(ChangeUser(found.id, is_disabled=is_disabled), timeout=TAKEN_WITHIN_S)
+        log.info("users.disabled" if is_disabled else "users.enabled", user=user.id)
+        await self._actors_follow(user.id)
+        return user
+
+    async def reset_key(self, who: str) -> User:
+        """A new SendKey for an account, named as for `grant`; the old one is dead once this returns. Raises Refused."""
+        user = await self._journal.ask(ResetKey(self._present(who).id), timeout=TAKEN_WITHIN_S)
+        log.info("users.key_reset", user=user.id)
+        return user
+
     def find(self, who: str) -> User | None:
         """The account of an id, an e-mail address, or a WeChat's id (that founded it, or has a channel in it)."""
         directory, who = self._pictures.directory, who.strip()
@@ -121,12 +136,15 @@ class Users:
         return found or (None if channel is None else directory.user(channel.user_id))
 
     async def _set_role(self, who: str, role: str) -> User:
+        user = await self._journal.ask(ChangeUser(self._present(who).id, role=role), timeout=TAKEN_WITHIN_S)
+        log.info("users.role", user=user.id, role=role)
+        return user
+
+    def _present(self, who: str) -> User:
         found = self.find(who)
         if found is None:
             raise Refused(NO_USER, 404)
-        user = await self._journal.ask(ChangeUser(found.id, role=role), timeout=TAKEN_WITHIN_S)
-        log.info("users.role", user=user.id, role=role)
-        return user
+        return found
 
     async def _actors_follow(self, user_id: UserId) -> None:
         """Wait until the account's actors are as committed. The journal has told their supervisor already."""

@@ -15,14 +15,15 @@ _COLUMNS = (
 )  # fmt: skip
 _WINDOW = tuple(c for c in _COLUMNS if c.startswith("window_"))
 
-_INSERT = f"INSERT INTO channels ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) RETURNING id"
+_INSERT = f"INSERT INTO channels (id, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))}) RETURNING id"
 _UPDATE = f"UPDATE channels SET {', '.join(f'{c} = ?' for c in _COLUMNS)} WHERE id = ?"
 _UPDATE_WINDOW = f"UPDATE channels SET {', '.join(f'{c} = ?' for c in _WINDOW)} WHERE id = ?"
 
 
-def insert(connection: sqlite3.Connection, channel: Channel) -> ChannelId:
-    """Add a channel; its id is made here (`channel.id` does not count)."""
-    return ChannelId(int(connection.execute(_INSERT, _values(channel)).fetchone()["id"]))
+def insert(connection: sqlite3.Connection, channel: Channel, *, keep_id: bool = False) -> ChannelId:
+    """Add a channel; its id is made here unless it is to be kept. Raises IntegrityError on a taken id or WeChat."""
+    values = (channel.id if keep_id else None, *_values(channel))
+    return ChannelId(int(connection.execute(_INSERT, values).fetchone()["id"]))
 
 
 def update(connection: sqlite3.Connection, channel: Channel) -> None:

@@ -15,6 +15,10 @@ class NewerDatabase(sqlite3.DatabaseError):
     """The file was written by a version of BotTalk that this one cannot follow."""
 
 
+class OtherDatabase(sqlite3.DatabaseError):
+    """The file is another program's. BotTalk on Node.js used the same name for its own."""
+
+
 def _first(db: sqlite_utils.Database) -> None:
     db["meta"].create({"key": str, "value": str}, pk="key")  # type: ignore[union-attr]
     db.executescript(_TABLES)
@@ -211,7 +215,7 @@ STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
 def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
     """Bring the open file to this version's schema: a backup beside it, then one transaction per step.
 
-    Raises NewerDatabase, or sqlite3.DatabaseError for a file that is damaged or no database.
+    Raises NewerDatabase or OtherDatabase, or sqlite3.DatabaseError for a file that is damaged or no database.
     """
     version = check_readable(connection)
     for number, (step, least_reader) in enumerate(STEPS[version:], version + 1):
@@ -221,7 +225,15 @@ def migrate(connection: sqlite3.Connection, path: Path, now: float) -> None:
 
 
 def check_readable(connection: sqlite3.Connection) -> int:
-    """The file's schema version, which this BotTalk can work with, or can bring to its own. Raises NewerDatabase."""
+    """The file's schema version, which this BotTalk can work with, or can bring to its own.
+
+    Raises NewerDatabase or OtherDatabase.
+    """
+    if is_of_another_program(connection):
+        raise OtherDatabase(
+            "it is not this BotTalk's; if BotTalk on Node.js made it, move it away (with the -wal beside it) and take "
+            "its data over with `bottalk import`"
+        )
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(STEPS):
         least = connection.execute("SELECT value FROM meta WHERE key = 'least_reader'").fetchone()
@@ -231,6 +243,12 @@ def check_readable(connection: sqlite3.Connection) -> int:
                 "install that version again"
             )
     return version
+
+
+def is_of_another_program(connection: sqlite3.Connection) -> bool:
+    """Whether the file has tables, but not our `meta`."""
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return "meta" not in names and bool(names - {"sqlite_sequence"})
 
 
 def _apply(

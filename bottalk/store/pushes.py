@@ -40,6 +40,7 @@ _SETTLE = (
 )
 _SETTLE_UNTRIED = "UPDATE push_logs SET status = ?, reason = ?, settled_at = ?, response = ?"
 _WAITING = " WHERE id = ? AND status = 'queued'"
+_WAITING_THERE = f"{_WAITING} AND channel_id = ?"
 
 EMPTIED = {"full": "", "title": ", text = ''", "none": ", title = '', text = ''"}
 """By the setting `log_texts`: what a settling statement empties besides."""
@@ -83,18 +84,21 @@ def insert(connection: sqlite3.Connection, birth: Birth, log_texts: str) -> None
     )  # fmt: skip
 
 
-def settle(connection: sqlite3.Connection, settlement: Settlement, now: float, log_texts: str) -> bool:
-    """Settle a waiting row; one that is settled already stays as it is (then False).
+def settle(
+    connection: sqlite3.Connection, channel_id: ChannelId, settlement: Settlement, now: float, log_texts: str
+) -> bool:
+    """Settle a row that waits for the channel; one that is settled, or was moved, stays as it is (then False).
 
     Of title and text it keeps what the setting `log_texts` says; all of it for `LINK_S` where a link to it was sent.
     """
     outcome = settlement.outcome
     emptied = "" if settlement.linked else EMPTIED[log_texts]
     cursor = connection.execute(
-        f"{_SETTLE}{emptied}{_WAITING}",
+        f"{_SETTLE}{emptied}{_WAITING_THERE}",
         (
             outcome.status, outcome.reason, outcome.ret, now, settlement.attempts, settlement.client_id,
             _encode(settlement.response).decode(), now + LINK_S if settlement.linked else None, settlement.row_id,
+            channel_id,
         ),
     )  # fmt: skip
     return cursor.rowcount == 1
@@ -128,13 +132,15 @@ def count_pushes(connection: sqlite3.Connection, channel_id: ChannelId, now: flo
     return int(found[0])
 
 
-def settle_untried(connection: sqlite3.Connection, settlement: Settlement, now: float, log_texts: str) -> bool:
+def settle_untried(
+    connection: sqlite3.Connection, channel_id: ChannelId, settlement: Settlement, now: float, log_texts: str
+) -> bool:
     """As `settle` where nobody sends the row any more: the count of its tries stays."""
     cursor = connection.execute(
-        f"{_SETTLE_UNTRIED}{EMPTIED[log_texts]}{_WAITING}",
+        f"{_SETTLE_UNTRIED}{EMPTIED[log_texts]}{_WAITING_THERE}",
         (
             settlement.outcome.status, settlement.outcome.reason, now, _encode(settlement.response).decode(),
-            settlement.row_id,
+            settlement.row_id, channel_id,
         ),
     )  # fmt: skip
     return cursor.rowcount == 1
@@ -146,6 +152,13 @@ def note_try(connection: sqlite3.Connection, row_id: RowId, error: str, *, maybe
         "UPDATE push_logs SET attempts = attempts + 1, last_error = ?, maybe_duplicate = max(maybe_duplicate, ?)"
         " WHERE id = ? AND status = 'queued'",
         (error, maybe_duplicate, row_id),
+    )
+
+
+def move(connection: sqlite3.Connection, row_id: RowId, channel_id: ChannelId) -> None:
+    """A waiting row goes to another channel, where nothing of it is out."""
+    connection.execute(
+        "UPDATE push_logs SET channel_id = ?, parts_sent = 0 WHERE id = ? AND status = 'queued'", (channel_id, row_id)
     )
 
 

@@ -10,14 +10,15 @@ _COLUMNS = (
 )  # fmt: skip
 _FIRED = ("zone", "enabled", "send_count", "next_at", "fired_until")
 
-_INSERT = f"INSERT INTO reminders ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) RETURNING id"
+_INSERT = f"INSERT INTO reminders (id, {', '.join(_COLUMNS)}) VALUES (?, {', '.join('?' * len(_COLUMNS))}) RETURNING id"
 _UPDATE = f"UPDATE reminders SET {', '.join(f'{c} = ?' for c in _COLUMNS)} WHERE id = ?"
 _UPDATE_FIRED = f"UPDATE reminders SET {', '.join(f'{c} = ?' for c in _FIRED)} WHERE id = ?"
 
 
-def insert(connection: sqlite3.Connection, reminder: Reminder) -> ReminderId:
-    """Add a reminder; its id is made here and never given again (`reminder.id` does not count)."""
-    return ReminderId(int(connection.execute(_INSERT, _values(reminder)).fetchone()["id"]))
+def insert(connection: sqlite3.Connection, reminder: Reminder, *, keep_id: bool = False) -> ReminderId:
+    """Add a reminder; its id is made here, and never given again, unless it is to be kept."""
+    values = (reminder.id if keep_id else None, *_values(reminder))
+    return ReminderId(int(connection.execute(_INSERT, values).fetchone()["id"]))
 
 
 def update(connection: sqlite3.Connection, reminder: Reminder) -> None:

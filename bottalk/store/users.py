@@ -12,13 +12,14 @@ def key_hash(send_key: str) -> str:
     return hashlib.sha256(send_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def insert(connection: sqlite3.Connection, user: User) -> UserId:
-    """Add an account; its id is made here. Raises IntegrityError on a taken e-mail or key."""
+def insert(connection: sqlite3.Connection, user: User, *, keep_id: bool = False) -> UserId:
+    """Add an account; its id is made here unless it is to be kept. Raises IntegrityError on a taken e-mail or key."""
+    key = user.send_key.reveal()
     cursor = connection.execute(
-        "INSERT INTO users (email, wechat_openid, send_key, send_key_hash, nickname, role, is_disabled, rate_limit,"
-        " strict, created_at) VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id",
+        "INSERT INTO users (id, email, wechat_openid, send_key, send_key_hash, nickname, role, is_disabled, rate_limit,"
+        " strict, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
         (
-            user.email, user.wechat_openid, user.send_key.reveal(), key_hash(user.send_key.reveal()), user.nickname,
+            user.id if keep_id else None, user.email, user.wechat_openid, key, key_hash(key), user.nickname,
             user.role, user.is_disabled, user.rate_limit, user.strict, user.created_at,
         ),
     )  # fmt: skip

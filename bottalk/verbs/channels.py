@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from bottalk.delivery import window as windows
-from bottalk.messages import ChangeChannel, ChannelDied, DropRows, Inbound, InboundMessage, RemoveChannel
+from bottalk.errors import Refused
+from bottalk.messages import ChangeChannel, ChannelDied, DropRows, Inbound, InboundMessage, MoveRows, RemoveChannel
 from bottalk.store import channels as channel_rows
 from bottalk.store import inbound as inbound_rows
 from bottalk.store import pushes as push_rows
@@ -21,6 +22,8 @@ from bottalk.values import (
 from bottalk.verbs import telling
 from bottalk.verbs.draft import Draft
 from bottalk.verbs.pushes import DELETED
+
+NO_CHANNEL = "Channel not found"
 
 
 def inbound(draft: Draft, m: Inbound) -> int:
@@ -137,12 +140,38 @@ def drop(draft: Draft, m: DropRows) -> int:
     return len(rows)
 
 
+def move(draft: Draft, m: MoveRows) -> int:
+    """How many pushes went to the other channel; those in the actor's hand are past it. Raises Refused.
+
+    Our own words stay: they speak of the channel they are for.
+
+    The other queue may grow past its limit by them: nothing is lost by a move.
+    """
+    source, target = draft.channel(m.channel_id), draft.channel(m.to)
+    if source is None or source.is_deleted or target is None or target.is_deleted:
+        raise Refused(NO_CHANNEL, 404)
+    if source.id == target.id or source.user_id != target.user_id:
+        raise Refused("what waits can go to another channel of the same account only", 400)
+    if target.is_dead:
+        raise Refused("the other channel's login has ended, too", 400)
+    in_hand = draft.in_hand(source.id)
+    rows = [
+        row_id
+        for row_id, _ in push_rows.waiting(draft.connection, source.id)
+        if row_id not in in_hand and not ((row := draft.waiting_row(source.id, row_id)) and row.is_system)
+    ]
+    for row_id in rows:
+        push_rows.move(draft.connection, row_id, target.id)
+        draft.mine.moved.append((row_id, source.id, target.id))
+    return len(rows)
+
+
 def settle_waiting(draft: Draft, channel_id: ChannelId, rows: list[tuple[RowId, bool]]) -> None:
     """Settle these waiting rows as deleted; one that may have arrived says so."""
     for row_id, maybe_duplicate in rows:
         response = {"maybe_duplicate": True} if maybe_duplicate else {}
         settlement = Settlement(row_id, DELETED, response)
-        push_rows.settle_untried(draft.connection, settlement, draft.now, draft.config.log_texts)
+        push_rows.settle_untried(draft.connection, channel_id, settlement, draft.now, draft.config.log_texts)
         draft.mine.settled.append((channel_id, settlement))
 
 

@@ -26,6 +26,7 @@ from bottalk.values import (
     ReminderId,
     Row,
     RowId,
+    Secret,
     Settlement,
     User,
     UserId,
@@ -54,6 +55,8 @@ class Changes:
     """None: deleted, with its channels."""
     channels: dict[ChannelId, Channel] = field(default_factory=dict)
     born: list[tuple[Row, Listener | None]] = field(default_factory=list)
+    moved: list[tuple[RowId, ChannelId, ChannelId]] = field(default_factory=list)
+    """A waiting row, whose it was, whose it is."""
     settled: list[tuple[ChannelId, Settlement]] = field(default_factory=list)
     tried: list[Row] = field(default_factory=list)
     bindings: dict[str, Binding] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class Changes:
         self.users.update(other.users)
         self.channels.update(other.channels)
         self.born += other.born
+        self.moved += other.moved
         self.settled += other.settled
         self.tried += other.tried
         self.bindings.update(other.bindings)
@@ -117,6 +121,7 @@ class Draft:
         """The verb succeeded."""
         self.done.add(self.mine)
         self._births.update(row.channel_id for row, _ in self.mine.born if not row.is_system)
+        self._births.update(channel_id for _, _, channel_id in self.mine.moved)
 
     # --- reading ---
 
@@ -130,6 +135,14 @@ class Draft:
         return self._changed_or(
             lambda user: user.wechat_openid == wechat_openid, self._pictures.directory.user_of_wechat(wechat_openid)
         )
+
+    def user_of_key(self, send_key: Secret) -> User | None:
+        found = self._pictures.directory.user_of_key(send_key.reveal())
+        return self._changed_or(lambda user: user.send_key == send_key, found)
+
+    def is_free_user(self, user_id: UserId) -> bool:
+        """Whether nobody has this id, nor has left rows of a log under it."""
+        return user_id > 0 and self.user(user_id) is None and user_id not in self._pictures.directory.gone
 
     def user_of_email(self, email: str) -> User | None:
         return self._changed_or(lambda user: user.email == email, self._pictures.directory.user_of_email(email))
@@ -191,6 +204,10 @@ class Draft:
                 return changes.reminders[reminder_id]
         return self._pictures.reminders.get(reminder_id)
 
+    def is_free_reminder(self, reminder_id: ReminderId) -> bool:
+        """Whether no reminder has this id, nor has left rows of a log under it."""
+        return self.reminder(reminder_id) is None and reminder_id not in self._pictures.reminders.gone
+
     def reminders_of(self, user_id: UserId) -> list[Reminder]:
         found: dict[ReminderId, Reminder | None] = {r.id: r for r in self._pictures.reminders.of(user_id)}
         for changes in (self.done, self.mine):
@@ -227,6 +244,12 @@ class Draft:
         self.mine.arrived.append(came_from)
         return user
 
+    def take_user(self, user: User) -> User:
+        """An account that comes from elsewhere, with its id unless that is 0: it does not count as a newcomer."""
+        user = replace(user, id=user_rows.insert(self.connection, user, keep_id=user.id != 0))
+        self.mine.users[user.id] = user
+        return user
+
     def put_user(self, user: User) -> None:
         user_rows.update(self.connection, user)
         self.mine.users[user.id] = user
@@ -243,7 +266,8 @@ class Draft:
         self.mine.users[user_id] = None
 
     def add_channel(self, channel: Channel) -> Channel:
-        channel = replace(channel, id=channel_rows.insert(self.connection, channel))
+        """A new channel, with its id unless that is 0."""
+        channel = replace(channel, id=channel_rows.insert(self.connection, channel, keep_id=channel.id != 0))
         self.mine.channels[channel.id] = channel
         return channel
 
@@ -257,7 +281,8 @@ class Draft:
         self.mine.channels[channel.id] = channel
 
     def add_reminder(self, reminder: Reminder) -> Reminder:
-        reminder = replace(reminder, id=reminder_rows.insert(self.connection, reminder))
+        """A new reminder, with its id unless that is 0."""
+        reminder = replace(reminder, id=reminder_rows.insert(self.connection, reminder, keep_id=reminder.id != 0))
         self.mine.reminders[reminder.id] = reminder
         return reminder
 

@@ -21,12 +21,13 @@ STRICTNESS = ("full", "title", "none")
 def settle_over(draft: Draft, m: SettleOver) -> int:
     """Judged as their channel's actor would; what one has in hand is past it."""
     found = queue.over(draft.waiting_rows(m.channel_id), draft.in_hand(m.channel_id), draft.now)
+    connection, log_texts = draft.connection, draft.config.log_texts
     count = 0
     for row, reason in found[:BITE]:
         response = {"maybe_duplicate": True} if row.maybe_duplicate else {}
         settlement = Settlement(row.id, Outcome(RowStatus.FAILED, reason=reason), response, attempts=row.attempts)
-        # False: a verb before this one has settled it
-        if push_rows.settle_untried(draft.connection, settlement, draft.now, draft.config.log_texts):
+        # False: a verb before this one has settled or moved it
+        if push_rows.settle_untried(connection, m.channel_id, settlement, draft.now, log_texts):
             draft.mine.settled.append((m.channel_id, settlement))
             count += 1
     return count

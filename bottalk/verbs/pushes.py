@@ -104,8 +104,8 @@ def _birth(draft: Draft, m: Accept, channel_id: ChannelId) -> Outcome:
 
 def settle(draft: Draft, m: Settle) -> None:
     """The ends of a try's rows and the window's change. An accepted message told twice counts once."""
-    log_texts = draft.config.log_texts
-    fresh = [push_rows.settle(draft.connection, settlement, draft.now, log_texts) for settlement in m.settlements]
+    connection, now, log_texts = draft.connection, draft.now, draft.config.log_texts
+    fresh = [push_rows.settle(connection, m.channel_id, settlement, now, log_texts) for settlement in m.settlements]
     if (fresh and not any(fresh)) or _is_known_part(draft, m):
         return
     draft.mine.settled += [(m.channel_id, settlement) for settlement in m.settlements]

@@ -106,7 +106,7 @@ def remove(draft: Draft, reminder_id: ReminderId) -> None:
         if row_id in draft.in_hand(channel_id):
             continue  # it is being sent
         settlement = Settlement(row_id, DELETED)
-        push_rows.settle(draft.connection, settlement, draft.now, draft.config.log_texts)
+        push_rows.settle(draft.connection, channel_id, settlement, draft.now, draft.config.log_texts)
         draft.mine.settled.append((channel_id, settlement))
     draft.remove_reminder(reminder_id)
 

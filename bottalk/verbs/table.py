@@ -5,7 +5,7 @@ from typing import Any
 
 from bottalk import messages
 from bottalk.values import Command
-from bottalk.verbs import bindings, channels, housekeeping, pushes, reminders, sessions, telling, users
+from bottalk.verbs import bindings, channels, housekeeping, imports, pushes, reminders, sessions, telling, users
 from bottalk.verbs.draft import Draft
 from supervisors import Ask
 
@@ -19,6 +19,9 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
     messages.ChangeChannel: channels.change,
     messages.RemoveChannel: channels.remove,
     messages.DropRows: channels.drop,
+    messages.MoveRows: channels.move,
+    messages.ImportAccounts: imports.accounts,
+    messages.ImportLogs: imports.logs,
     messages.OpenBinding: bindings.open_binding,
     messages.EndBinding: bindings.end,
     messages.Bind: bindings.bind,
@@ -47,9 +50,15 @@ VERBS: Mapping[type[Ask[Any]], Verb] = {
 }
 
 SETTLING: frozenset[type[Ask[Any]]] = frozenset(
-    {messages.DropRows, messages.DeleteReminder, messages.DeleteUser, messages.SettleOver}
+    {
+        messages.DropRows,
+        messages.MoveRows,
+        messages.DeleteReminder,
+        messages.DeleteUser,
+        messages.SettleOver,
+    }
 )
-"""Verbs that settle rows of running actors."""
+"""Verbs that settle or move rows of running actors."""
 
 
 def settles(message: Ask[Any]) -> bool:

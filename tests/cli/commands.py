@@ -1,4 +1,4 @@
-"""Commands as an operator runs them: processes of their own."""
+"""Commands as an operator runs them: processes of their own, or in this one."""
 
 import os
 import sys
@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 import trio
+from click.testing import CliRunner, Result
+
+from bottalk.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +24,19 @@ class Ended:
     @property
     def json(self) -> Any:  # noqa: ANN401 - JSON
         return msgspec.json.decode(self.out)
+
+
+def here(*arguments: str, data_dir: Path, answer: str = "", **settings: str) -> Result:
+    """The same in this process: `settings` are variables of the environment, `answer` is typed when it asks."""
+    environ: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BOTTALK_")}
+    words = [*arguments, "--data-dir", str(data_dir)]
+    return CliRunner().invoke(main, words, env=environ | settings, input=answer)
+
+
+def help_of(*words: str) -> str:
+    done = CliRunner().invoke(main, [*words, "--help"])
+    assert done.exit_code == 0
+    return done.stdout
 
 
 async def bottalk(*arguments: str, data_dir: Path) -> Ended:

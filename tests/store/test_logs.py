@@ -105,7 +105,9 @@ def test_a_settlement_without_a_try_keeps_the_count_of_tries(connection: sqlite3
     pushes.note_try(connection, RowId(1), "cut", maybe_duplicate=True)
     assert pushes.waiting(connection, ChannelId(1)) == [(RowId(1), True)]
     deleted = Outcome(RowStatus.FAILED, reason=Reason.DELETED)
-    pushes.settle_untried(connection, Settlement(RowId(1), deleted, {"maybe_duplicate": True}), 9.0, "full")
+    settlement = Settlement(RowId(1), deleted, {"maybe_duplicate": True})
+    assert not pushes.settle_untried(connection, ChannelId(2), settlement, 9.0, "full"), "it waits elsewhere"
+    assert pushes.settle_untried(connection, ChannelId(1), settlement, 9.0, "full")
     story = logs.one(connection, OWNER, RowId(1))
     assert story is not None
     assert (story.attempts, story.last_error, story.maybe_duplicate) == (1, "cut", True)

@@ -128,6 +128,7 @@ def config_for(data_dir: Path, **overrides: Any) -> Config:  # noqa: ANN401
         "data_dir": str(data_dir),
         "demo": True,
         "codes_per_address": 1000,
+        "backup_every": 0,
         "ilink.base_url": "http://ilink.test",
     }
     return load(environ={}, overrides=settings | overrides)

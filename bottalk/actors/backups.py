@@ -1,0 +1,75 @@
+"""The daemon's own backups, one every so many hours; between two of them a restart changes nothing."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+import trio
+
+from bottalk.actors.jobs import Job
+from bottalk.clock import Clock
+from bottalk.errors import BotTalkError
+from bottalk.store.threads import Runner
+
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+FIRST_AFTER_S = 600.0
+"""Seconds after the start before one that is due is made: a start has better things to do with the disk."""
+
+RETRY_S = 3600.0
+"""Seconds after one that failed: what stands in the way (a full disk, a share that is gone) rarely goes in less."""
+
+
+class Backups(Job):
+    """`make` makes one now (wall time) and blocks meanwhile; it raises BotTalkError when it could not. `newest_at`
+    says when the newest one was made, wall time; what others made there counts as well."""
+
+    name = "backups"
+    period = 60.0
+
+    def __init__(
+        self,
+        make: Callable[[float], object],
+        newest_at: Callable[[], float | None],
+        every: float,
+        clock: Clock,
+        runner: Runner | None = None,
+    ) -> None:
+        """`every`: seconds between two. `runner` runs what blocks; by default a thread that a stop leaves alone."""
+        self._make = make
+        self._newest_at = newest_at
+        self._every = every
+        self._clock = clock
+        self._run = runner or _abandonable
+        self._one = trio.CapacityLimiter(1)
+        self._not_before: float | None = None
+        """On trio's clock."""
+
+    async def round(self) -> None:
+        """Make one when it is due. A cancel leaves an unfinished one, which the next one removes."""
+        at = trio.current_time()
+        if self._not_before is None:
+            self._not_before = at + FIRST_AFTER_S
+        if at < self._not_before or not await self._run(self._is_due, self._one):
+            return
+        try:
+            await self._run(lambda: self._make(self._clock.now()), self._one)
+        except BotTalkError as e:
+            self._not_before = trio.current_time() + RETRY_S
+            log.error(
+                "backup.failed", error=str(e), what_to_do="free disk space, check backup_dir; next try in an hour"
+            )
+            return
+        self.done += 1
+        log.info("backup.made", seconds=round(trio.current_time() - at, 3))
+
+    def _is_due(self) -> bool:
+        newest, now = self._newest_at(), self._clock.now()
+        # one from the future: the clock was set back since
+        return newest is None or newest > now or newest + self._every <= now
+
+
+async def _abandonable(function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
+    return await trio.to_thread.run_sync(function, limiter=limiter, abandon_on_cancel=True)
