@@ -168,7 +168,7 @@ async def test_a_row_that_is_settled_by_now_drops_out(tmp_path: Path) -> None:
         rows = [a_row(n, "短") for n in (1, 2, 3)]
         await database.write(lambda c: add_rows(c, rows))
         gone = Settlement(RowId(2), Outcome(RowStatus.FAILED, reason=Reason.DELETED))
-        await database.write(lambda c: pushes.settle_untried(c, gone, NOW, "full"))
+        await database.write(lambda c: pushes.settle_untried(c, ChannelId(1), gone, NOW, "full"))
         found = await Texts(database, Config().delivery).fill([row.light() for row in rows])
         assert [row.id for row in found] == [1, 3]
 

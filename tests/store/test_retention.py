@@ -43,7 +43,7 @@ def born(connection: sqlite3.Connection, row_id: int, at: float, text: str = "�
 
 def settled(connection: sqlite3.Connection, row_id: int, at: float, log_texts: str = "full", **more: bool) -> None:
     settlement = Settlement(RowId(row_id), DONE, {"errcode": 0}, 1, "client id", **more)
-    assert pushes.settle(connection, settlement, at, log_texts)
+    assert pushes.settle(connection, ChannelId(1), settlement, at, log_texts)
 
 
 def ids(connection: sqlite3.Connection, where: str = "1") -> list[int]:
@@ -169,7 +169,7 @@ def test_a_settled_row_keeps_what_the_setting_says(
     settled(connection, 1, 2.0, log_texts)
     settled(connection, 2, 2.0, log_texts, linked=True)
     gone = Settlement(RowId(3), Outcome(RowStatus.FAILED, reason=Reason.DELETED))
-    assert pushes.settle_untried(connection, gone, 2.0, log_texts)
+    assert pushes.settle_untried(connection, ChannelId(1), gone, 2.0, log_texts)
     row = Row(RowId(5), PushId(5), ChannelId(1), "题", "文", 1.0, 9.0)
     pushes.insert(connection, pushes.Birth(row, "r", UserId(1), SKIPPED, "api", ""), log_texts)
     assert [said(connection, n) for n in (1, 3, 5)] == [kept] * 3
