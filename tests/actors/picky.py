@@ -1,7 +1,6 @@
 """An iLink that dislikes some texts: the world's own sandbox behind a transport that refuses what contains a word."""
 
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,11 +8,8 @@ from typing import Any
 
 import httpx
 
-from bottalk.daemon import open_daemon
-from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
-from bottalk.sandbox.transport import transport
-from tests.support.world import VirtualClock, World, config_for, inline
+from tests.support.world import World, open_world
 
 
 class Picky(httpx.AsyncBaseTransport):
@@ -37,15 +33,11 @@ class Picky(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def picky_world(data_dir: Path, **overrides: Any) -> AsyncIterator[tuple[World, Picky]]:  # noqa: ANN401 - settings
     """As `open_world`, without the sandbox's own limiter."""
-    clock, rng = VirtualClock(), random.Random(1)
-    sandbox = Sandbox(now=clock.now, rng=random.Random(1), parameters=DEMO)
-    picky = Picky(transport(sandbox))
-    async with open_daemon(
-        config_for(data_dir, **overrides),
-        clock=clock,
-        rng=rng,
-        runner=inline(rng),
-        ilink_transport=picky,
-        sockets=False,
-    ) as daemon:
-        yield World(daemon, sandbox, clock), picky
+    found: list[Picky] = []
+
+    def picky(sandbox: httpx.AsyncBaseTransport) -> Picky:
+        found.append(Picky(sandbox))
+        return found[0]
+
+    async with open_world(data_dir, parameters=DEMO, wire=picky, **overrides) as world:
+        yield world, found[0]

@@ -77,7 +77,7 @@ async def test_months_without_a_daemon_are_made_up_for(tmp_path: Path, autojump_
 
 
 async def test_an_idempotency_key_is_forgotten_after_a_day(tmp_path: Path, autojump_clock: object) -> None:
-    async with open_world(tmp_path) as world:
+    async with open_world(tmp_path, **{"delivery.nudge": False}) as world:
         person = await world.active()
 
         async def push() -> PushAnswer:
