@@ -33,11 +33,11 @@ class Picky(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def picky_world(data_dir: Path, **overrides: Any) -> AsyncIterator[tuple[World, Picky]]:  # noqa: ANN401 - settings
     """As `open_world`, without the sandbox's own limiter."""
-    found: list[Picky] = []
+    made: list[Picky] = []
 
-    def picky(sandbox: httpx.AsyncBaseTransport) -> Picky:
-        found.append(Picky(sandbox))
-        return found[0]
+    def put_between(sandbox: httpx.AsyncBaseTransport) -> Picky:
+        made.append(Picky(sandbox))
+        return made[0]
 
-    async with open_world(data_dir, parameters=DEMO, wire=picky, **overrides) as world:
-        yield world, found[0]
+    async with open_world(data_dir, parameters=DEMO, wire=put_between, **overrides) as world:
+        yield world, made[0]
