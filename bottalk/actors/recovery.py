@@ -71,6 +71,8 @@ def _suspects(
         if outbox is None or windows.state(channel.window, now, config.delivery) is not windows.State.OPEN:
             continue
         ready = push_rows.with_texts(connection, queue.ready(outbox, now), SLACK * config.delivery.safe_characters)
+        if not ready:
+            continue  # the time of all that waits is still to come
         batch = digest.compose(ready, style)
         rows = [replace(row, attempts=row.attempts + 1, maybe_duplicate=True) for row in batch.rows]
         yield replace(channel, window=windows.uncertain(channel.window, now)), rows

@@ -164,7 +164,7 @@ class Sender:
             )
         except IlinkError as e:
             await self._outcomes.failed(attempt, e)
-        except trio.Cancelled:
+        except BaseException:  # a cancel, or a bug: it may have arrived
             await self._outcomes.cut(attempt)
             raise
         else:

@@ -1,0 +1,61 @@
+"""A run of the daemon, or a channel's actor, that ends from one moment to the next."""
+
+from pathlib import Path
+
+import httpx
+import trio
+
+from bottalk.daemon import open_daemon
+from bottalk.sandbox.transport import transport
+from bottalk.service.logs import LogForm
+from tests.support.world import Person, World, config_for, open_world
+
+
+async def cut(tmp_path: Path, *titles: str, delay: float | None = None) -> tuple[World, Person]:
+    """A run that is cut while these pushes wait."""
+    with trio.CancelScope() as life:
+        async with open_world(tmp_path) as world:
+            person = await world.active()
+            for title in titles:
+                await world.push(person, title, wait=0, delay=delay)
+            life.cancel()
+    return world, person
+
+
+async def test_a_daemon_that_was_cut_while_all_that_waits_is_delayed_starts_again(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    world, person = await cut(tmp_path, "以后", delay=3600)
+    async with open_world(tmp_path, sandbox=world.sandbox, clock=world.clock) as again:
+        await again.until(lambda: again.texts(person) == ["以后"], within=3700)
+        (row,) = await again.daemon.services.logs.of(again.channel(person).user_id, LogForm())
+        assert "maybe_duplicate" not in row.response, "its time had not come: it cannot have been under way"
+
+
+class Crashing(httpx.AsyncBaseTransport):
+    """The first send raises, when iLink has answered, what no client expects."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self._has_crashed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        if request.url.path.endswith("/sendmessage") and not self._has_crashed:
+            self._has_crashed = True
+            raise RuntimeError("planted: a bug between the answer and what becomes of it")
+        return response
+
+
+async def test_a_message_whose_actor_crashed_says_that_it_may_come_twice(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+    wire = Crashing(transport(world.sandbox))
+    async with open_daemon(config_for(tmp_path), clock=world.clock, ilink_transport=wire, sockets=False) as daemon:
+        again = World(daemon, world.sandbox, world.clock)
+        await again.push(person, "也许两次", wait=0)
+        await again.until(lambda: again.waiting(person) == 0)
+        assert again.texts(person) == ["也许两次", "也许两次"]
+        (row,) = await daemon.services.logs.of(again.channel(person).user_id, LogForm())
+        assert '"maybe_duplicate":true' in row.response
+        assert again.channel(person).window.spent == 2
