@@ -41,17 +41,21 @@ def earliest(window: Window, waiting: Waiting, now: float, settings: DeliverySet
     if state(window, now, settings) is not State.OPEN:
         return None
     remaining = settings.quota - window.spent
-    # a clock that was set back must not stretch the gap
-    start = now if window.last_send_at is None else min(window.last_send_at, now) + gap(remaining, settings)
-    oldest_at = min(waiting.oldest_at, now)
+    start = now if window.last_send_at is None else _after(window.last_send_at, gap(remaining, settings), now)
     if remaining == 1 and not (waiting.urgent or waiting.fills_message or waiting.begun):
-        start = max(start, oldest_at + settings.last_hold)
+        start = max(start, _after(waiting.oldest_at, settings.last_hold, now))
     if waiting.low_only and not waiting.begun:
-        start = max(start, oldest_at + settings.low_hold)
+        start = max(start, _after(waiting.oldest_at, settings.low_hold, now))
     if window.penalty_until is not None:
         longest = settings.penalty[min(window.penalty_step, len(settings.penalty)) - 1]
-        start = max(start, min(window.penalty_until, now + longest))
+        start = max(start, _after(window.penalty_until - longest, longest, now))
     return start
+
+
+def _after(since: float, seconds: float, now: float) -> float:
+    """So many seconds after `since`. A time that lies further ahead than that was noted before the clock was set back,
+    and is over: waited for, it would hold the channel for as long as the clock was set."""
+    return now if since > now + seconds else since + seconds
 
 
 def probe_at(window: Window, waiting: Waiting, now: float, settings: DeliverySettings) -> float | None:
@@ -61,10 +65,11 @@ def probe_at(window: Window, waiting: Waiting, now: float, settings: DeliverySet
     """
     if closed_by(window, now, settings) in (None, Closed.SESSION):
         return None
-    since = _closing_time(window, now, settings) if window.probed_at is None else min(window.probed_at, now)
+    since = _closing_time(window, now, settings) if window.probed_at is None else window.probed_at
+    due = _after(since, settings.probe, now)
     if waiting.low_only and not waiting.begun:
-        return max(since + settings.probe, min(waiting.oldest_at, now) + settings.low_hold)
-    return since + settings.probe
+        return max(due, _after(waiting.oldest_at, settings.low_hold, now))
+    return due
 
 
 def tail(window: Window, now: float, style: Style) -> str:
@@ -83,5 +88,5 @@ def tail(window: Window, now: float, style: Style) -> str:
 
 def _closing_time(window: Window, now: float, settings: DeliverySettings) -> float:
     if window.closed is None and window.spent >= settings.quota and window.last_send_at is not None:
-        return min(window.last_send_at, now)
-    return min((window.opened_at or now) + settings.life, now)
+        return window.last_send_at
+    return (window.opened_at or now) + settings.life

@@ -110,9 +110,24 @@ def test_never_opened_and_half_dead_are_not_probed() -> None:
 def test_a_clock_that_jumps_never_holds_a_channel_longer_than_its_longest_wait(
     spent: int, last: float, penalty: float | None, step: int, oldest: float, low_only: bool
 ) -> None:
-    """Whatever wall times are in the books, an open window sends within its longest rest."""
+    """Whatever wall times are in the books, an open window sends within twice its longest rest."""
     until = None if penalty is None else T0 + penalty
     w = window(spent, last_send_at=T0 + last, penalty_until=until, penalty_step=step if until else 0)
     due = earliest(w, Waiting(oldest_at=T0 + oldest, low_only=low_only), T0, SETTINGS)
     assert due is not None
-    assert due - T0 <= max(SETTINGS.last_hold, SETTINGS.low_hold, SETTINGS.penalty[-1])
+    assert due - T0 <= 2 * max(SETTINGS.last_hold, SETTINGS.low_hold, SETTINGS.penalty[-1])
+
+
+def test_a_clock_that_was_set_back_does_not_rest_until_it_is_there_again() -> None:
+    """What lies far ahead of the clock is over: asked again at each moment, a wait from `now` on would never end."""
+    day = 86_400.0
+    ahead = window(2, last_send_at=T0 + day, penalty_step=1, penalty_until=T0 + day)
+    assert earliest(ahead, FRESH_ROW, T0, SETTINGS) == T0
+    last = window(9, last_send_at=T0 - 60)
+    assert earliest(last, Waiting(oldest_at=T0 + day), T0, SETTINGS) == T0
+    assert probe_at(window(10, closed=Closed.QUOTA, probed_at=T0 + day), FRESH_ROW, T0, SETTINGS) == T0
+
+
+def test_a_clock_that_was_corrected_a_little_shortens_no_penalty() -> None:
+    resting = window(2, penalty_step=1, penalty_until=T0 + 31.5)
+    assert earliest(resting, FRESH_ROW, T0, SETTINGS) == T0 + 31.5
