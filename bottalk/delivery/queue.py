@@ -71,6 +71,9 @@ def came_at(row: Row) -> float:
 
 
 def next_change(rows: Iterable[Row], now: float) -> float | None:
-    """The wall time at which a waiting row's time comes or is over; None when none waits."""
-    times = [row.not_before if row.not_before is not None and row.not_before > now else ends_at(row) for row in rows]
-    return min(times, default=None)
+    """The wall time at which a waiting row's time comes or is over; None when none waits for that.
+
+    Of rows past their time only those still wait whose message may have arrived: nothing changes for them.
+    """
+    times = (row.not_before if row.not_before is not None and row.not_before > now else ends_at(row) for row in rows)
+    return min((time for time in times if time > now), default=None)

@@ -6,6 +6,7 @@ import httpx
 import trio
 
 from bottalk.daemon import open_daemon
+from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.transport import transport
 from bottalk.service.logs import LogForm
 from tests.support.world import Person, World, config_for, open_world
@@ -59,3 +60,16 @@ async def test_a_message_whose_actor_crashed_says_that_it_may_come_twice(tmp_pat
         (row,) = await daemon.services.logs.of(again.channel(person).user_id, LogForm())
         assert '"maybe_duplicate":true' in row.response
         assert again.channel(person).window.spent == 2
+
+
+async def test_what_may_have_arrived_and_is_past_its_time_waits_for_its_next_try_at_rest(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    """Virtual time passes only while nobody is busy: an actor that spins would never come to its next try."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="lost_answer", endpoint="sendmessage"))
+        world.sandbox.arm(Fault(kind="status", endpoint="sendmessage", times=4))
+        await world.push(person, "也许到了", wait=0, ttl=60)
+        await world.until(lambda: world.waiting(person) == 0, within=200)
+        assert world.texts(person) == ["也许到了", "也许到了"]

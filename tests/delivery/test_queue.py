@@ -88,6 +88,13 @@ def test_whether_it_fills_a_message_is_asked_for_the_last_one() -> None:
     assert not waiting(rows[:2], spent=9).fills_message
 
 
+def test_a_row_that_is_kept_past_its_time_changes_no_more() -> None:
+    """It was tried and may have arrived: looked at again and again, it would keep its actor busy until the next try."""
+    rows = [row(1, expires=50), row(2, expires=70)]
+    assert queue.next_change(rows, T0 + 60) == T0 + 70
+    assert queue.next_change(rows[:1], T0 + 60) is None
+
+
 def test_a_newer_row_of_the_same_key_replaces_the_older_ones() -> None:
     rows = [row(1, key="a"), row(2, key="b"), row(3, key="a"), row(4), row(5, key="a")]
     assert queue.over(rows, (), T0 + 9) == [(rows[0], Reason.REPLACED), (rows[2], Reason.REPLACED)]
