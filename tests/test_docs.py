@@ -24,6 +24,7 @@ from bottalk.daemon import (
     HTTP_STOP_S,
     JOURNAL_STOP_S,
     REMINDERS_STOP_S,
+    VITAL,
     Daemon,
     open_daemon,
 )
@@ -322,3 +323,4 @@ async def test_the_table_of_stops_is_the_tree(tmp_path: Path) -> None:
     assert started == list(reversed(STOPS))
     tree = re.findall(r"^[├└]─ (\w+)", page("docs/architecture.md"), re.M)
     assert tree == started
+    assert set(VITAL) < set(started)
