@@ -12,6 +12,8 @@ class Words(Struct, frozen=True):
     """Ends a text that is too long for one message and has a page."""
     more_missing: str = "…\n\n（后面还有 {count} 个字未显示）"
     """Ends the last part of a text that no page can show."""
+    blank: str = "（这条消息没有可以显示的内容）"
+    """Stands for a text of which nothing is left that WeChat shows."""
     few_left: str = "（还可以收 {left} 条，回复任意内容即可续期）"
     """Ends the message after which only two more may go."""
     last: str = "（这是最后一条：请回复任意内容，才能继续接收）"
