@@ -7,8 +7,8 @@ from msgspec import Struct
 _BLOCKS = frozenset(
     re.findall(
         r"\w+",
-        "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form"
-        " h1 h2 h3 h4 h5 h6 header html li main nav ol p pre section summary table tbody tfoot thead tr ul",
+        "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer"
+        " form h1 h2 h3 h4 h5 h6 header html li main nav ol p pre section summary table tbody tfoot thead tr ul",
     )
 )
 _INLINES = frozenset(
