@@ -57,12 +57,14 @@ from bottalk.service.services import Services
 from bottalk.service.sessions import Sessions
 from bottalk.service.stats import Stats
 from bottalk.service.status import Status
+from bottalk.service.texts import Texts as TextService
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, StoreError, open_database
 from bottalk.store.threads import Runner
 from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
+from bottalk.words import DEFAULT, load_words
 from supervisors import (
     Backoff,
     ChildSpec,
@@ -168,11 +170,12 @@ async def open_daemon(
     `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
     `sockets=False` leaves http out: a test hands in its own.
 
-    Raises DataDirError, AddressError or StoreError before anything runs, EscalatedError (in a group) when the journal
-    has crashed, and CannotWrite at the end when the database could not be written any more: the next start then takes
-    this run for one that was cut.
+    Raises ConfigError (in the file of words), DataDirError, AddressError or StoreError before anything runs,
+    EscalatedError (in a group) when the journal has crashed, and CannotWrite at the end when the database could not be
+    written any more: the next start then takes this run for one that was cut.
     """
     clock, rng = clock or SystemClock(), rng or random.Random()
+    style = _style(config)
     directory = Path(config.data_dir)
     with ExitStack() as held:
         held.enter_context(data_dir.locked(directory))
@@ -185,7 +188,6 @@ async def open_daemon(
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
-            style = _style(config)
             try:
                 await begin_run(database, pictures, config, style, clock.now())
             except sqlite3.Error as e:
@@ -273,6 +275,7 @@ def _build(p: _Parts) -> Daemon:
         sessions=sessions,
         reminders=ReminderService(p.pictures, journal.mailbox, p.clock),
         logs=Logs(journal.mailbox, p.database, p.config),
+        texts=TextService(p.database, p.config, p.clock),
         stats=Stats(p.pictures, p.database, p.config, p.clock),
         status=Status(
             p.pictures,
@@ -369,7 +372,9 @@ def _supervisor(name: str, p: _Parts) -> Supervisor:
 
 
 def _style(config: Config) -> Style:
-    return Style(config.delivery, ZoneInfo(config.tz))
+    """Raises ConfigError for a bad file of words."""
+    words = load_words(Path(config.words)) if config.words else DEFAULT
+    return Style(config.delivery, ZoneInfo(config.tz), words, config.pages_url)
 
 
 def _ilink_settings(config: Config) -> IlinkSettings:

@@ -190,7 +190,8 @@ class Outcomes:
             response["confirmed"] = False
         if frozen.maybe_duplicate or row.maybe_duplicate:
             response["maybe_duplicate"] = True
-        return Settlement(row.id, SUCCESS, response, self._tries_of(row) + 1, frozen.batch.client_id)
+        tries, batch = self._tries_of(row) + 1, frozen.batch
+        return Settlement(row.id, SUCCESS, response, tries, batch.client_id, linked=batch.linked)
 
     def _tries_of(self, row: Row) -> int:
         """Those before this one, as committed."""

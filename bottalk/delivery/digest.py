@@ -188,7 +188,7 @@ class _Digest:
 
 def _may_join(row: Row, style: Style) -> bool:
     """Whether the row can be an entry among others: a text that is too long by its mere length need not be read."""
-    return not row.parts_sent and len(row.title) + len(row.text) <= 2 * style.settings.safe_characters
+    return not row.parts_sent and not row.is_light and row.characters <= 2 * style.settings.safe_characters
 
 
 def _long(row: Row, body: _Body, style: Style, tail: str) -> Batch:

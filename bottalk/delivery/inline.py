@@ -70,6 +70,8 @@ class Scan:
     _brackets: list[_Bracket] = field(default_factory=list)
     _pictures: list[_Picture] = field(default_factory=list)
     _anchors: list[Tag] = field(default_factory=list)
+    _addresses: set[int] = field(default_factory=set)
+    """Where web addresses end: a mark that is left over there may be the address's own."""
     _no_links_below: int = 0
     _is_html: bool = False
 
@@ -99,6 +101,7 @@ class Scan:
                 case _:
                     at = max(url_end(text, start), end)
                     self.walls.append((start, at))
+                    self._addresses.add(at)
         self._pair(0)
         self._finish()
 
@@ -215,7 +218,7 @@ class Scan:
         for run in runs:
             before, after = self.text[run.start - 1 : run.start], self.text[run.end : run.end + 1]
             is_whole = run.end - run.start == run.length  # a rest of marks must stay beside the others
-            if is_whole and not (is_space(before) and is_space(after)):
+            if is_whole and not (is_space(before) and is_space(after)) and run.start not in self._addresses:
                 self.spots.append(run.start)
 
     def _finish(self) -> None:

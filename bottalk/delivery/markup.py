@@ -145,7 +145,7 @@ class _Page:
         rest = self._continued(_container(lines[0] if lines else self._line(start))).rstrip()
         if lines and start and start == self._paragraph_end:
             lines = [rest, *lines]
-        if lines and end < len(self._lines) and self._line(end).strip():
+        if lines and end < len(self._lines) and self._line(end).strip(" \t>" if ">" in rest else None):
             lines = [*lines, rest]
         for number in range(start, end):
             self._lines[number] = None

@@ -4,23 +4,18 @@ import re
 
 from msgspec import Struct
 
-_BLOCKS = frozenset(
-    re.findall(
-        r"\w+",
-        "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer"
-        " form h1 h2 h3 h4 h5 h6 header html li main nav ol p pre section summary table tbody tfoot thead tr ul",
-    )
+_OF_BLOCKS = (
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"
+    " h2 h3 h4 h5 h6 header html li main nav ol p pre section summary table tbody tfoot thead tr ul"
 )
-_INLINES = frozenset(
-    re.findall(
-        r"\w+",
-        "a abbr audio b base basefont bdi bdo big br button caption cite code col colgroup data del dfn em font head hr"
-        " i iframe img input ins kbd label legend link mark meta object option param picture q rp rt ruby s samp script"
-        " select small source span strike strong style sub sup svg td template textarea th time title track tt u var"
-        " video wbr",
-    )
+_OF_LINES = (
+    "a abbr audio b base basefont bdi bdo big br button caption cite code col colgroup data del dfn em font head hr i"
+    " iframe img input ins kbd label legend link mark meta object option param picture q rp rt ruby s samp script"
+    " select small source span strike strong style sub sup svg td template textarea th time title track tt u var video"
+    " wbr"
 )
-KNOWN = _BLOCKS | _INLINES
+_BLOCKS = frozenset(_OF_BLOCKS.split())
+KNOWN = _BLOCKS | frozenset(_OF_LINES.split())
 HIDDEN = frozenset(("script", "style"))
 """What stands in them is not for people."""
 
