@@ -19,9 +19,10 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bottalk import secret_files
@@ -138,6 +139,7 @@ class Config:
         "what the log keeps of a settled push: all, its title, neither; a text sent with a link stays 7 days",
         choices=("full", "title", "none"),
     )
+    words: str = setting("", "file of BotTalk's own words on the phone (config/words.toml has all); empty: as they are")
     monitor_token: Secret = setting(
         Secret(""), "opens /metrics and /api/admin/status as a bearer token; empty: none", plain_env="MONITOR_TOKEN"
     )
@@ -158,6 +160,12 @@ class Config:
     @property
     def public_url(self) -> str:
         return (self.base_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def pages_url(self) -> str | None:
+        """The public address, where phones can reach it: not when it names this machine only."""
+        host = urlsplit(self.public_url).hostname or ""
+        return None if _is_loopback(host) else self.public_url
 
     @property
     def database(self) -> Path:
@@ -191,6 +199,16 @@ class Setting:
     @property
     def is_secret(self) -> bool:
         return self.type is Secret
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def table() -> tuple[Setting, ...]:

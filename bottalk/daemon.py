@@ -63,13 +63,14 @@ from bottalk.service.services import Services
 from bottalk.service.sessions import Sessions
 from bottalk.service.stats import Stats
 from bottalk.service.status import Status
+from bottalk.service.texts import Texts as TextService
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, StoreError, open_database
 from bottalk.store.threads import Runner
 from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
-from bottalk.words import DEFAULT, Words
+from bottalk.words import DEFAULT, Words, load_words
 from supervisors import (
     Backoff,
     ChildSpec,
@@ -189,20 +190,21 @@ async def open_daemon(
     runner: Runner | None = None,
     ilink_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
-    words: Words = DEFAULT,
+    words: Words | None = None,
     manager: Manager | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
     `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
-    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone. `manager` is the
-    service manager that wants to hear how things go.
+    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone (None: as
+    the settings say). `manager` is the service manager that wants to hear how things go.
 
-    Raises DataDirError, AddressError or StoreError before anything runs, EscalatedError (in a group) when the journal
-    has crashed, and CannotWrite at the end when the database could not be written any more: the next start then takes
-    this run for one that was cut.
+    Raises ConfigError (in the file of words), DataDirError, AddressError or StoreError before anything runs,
+    EscalatedError (in a group) when the journal has crashed, and CannotWrite at the end when the database could not be
+    written any more: the next start then takes this run for one that was cut.
     """
     clock, rng = clock or SystemClock(), rng or random.Random()
+    style = _style(config, words)
     directory = Path(config.data_dir)
     with ExitStack() as held:
         held.enter_context(data_dir.locked(directory))
@@ -215,7 +217,6 @@ async def open_daemon(
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
-            style = _style(config, words)
             try:
                 await begin_run(database, pictures, config, style, clock.now())
             except sqlite3.Error as e:
@@ -309,6 +310,7 @@ def _build(p: _Parts) -> Daemon:
         sessions=sessions,
         reminders=ReminderService(p.pictures, journal.mailbox, p.clock),
         logs=Logs(journal.mailbox, p.database, p.config),
+        texts=TextService(p.database, p.config, p.clock),
         stats=Stats(p.pictures, p.database, p.config, p.clock),
         status=Status(
             p.pictures,
@@ -428,8 +430,11 @@ def _supervisor(name: str, p: _Parts) -> Supervisor:
     return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
 
 
-def _style(config: Config, words: Words) -> Style:
-    return Style(config.delivery, ZoneInfo(config.tz), words)
+def _style(config: Config, words: Words | None) -> Style:
+    """Raises ConfigError for a bad file of words."""
+    if words is None:
+        words = load_words(Path(config.words)) if config.words else DEFAULT
+    return Style(config.delivery, ZoneInfo(config.tz), words, config.pages_url)
 
 
 def _ilink_settings(config: Config) -> IlinkSettings:

@@ -1,13 +1,17 @@
-"""The first page: bind a WeChat by one scan, get the SendKey and a ready `curl` line. And `/docs`."""
+"""The first page: bind a WeChat by one scan, get the SendKey and a ready `curl` line. And `/docs`,
+and the page of a text that is too long for one message (`texts`)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from quart import Blueprint, Response, abort, render_template, request
 
 from bottalk.console import docs
 from bottalk.console.assets import load
+from bottalk.console.texts import add_text_page
+from bottalk.service.texts import Texts
 
 _HERE = Path(__file__).parent
 
@@ -29,8 +33,9 @@ ASK_AGAIN = "no-cache"
 """May be kept, but not used without asking: a new version of the daemon is seen at once."""
 
 
-def blueprint(description: Callable[[], Mapping[str, Any]]) -> Blueprint:
-    """`GET /`, `GET /docs` (which shows the OpenAPI document `description`) and `GET /console/static/<stamp>/<name>`.
+def blueprint(description: Callable[[], Mapping[str, Any]], texts: Texts, zone: ZoneInfo) -> Blueprint:
+    """`GET /`, `GET /docs` (which shows the OpenAPI document `description`), `GET /m/<pushid>` (with times in `zone`)
+    and `GET /console/static/<stamp>/<name>`.
 
     Raises OSError when the package's files cannot be read.
     """
@@ -69,12 +74,14 @@ def blueprint(description: Callable[[], Mapping[str, Any]]) -> Blueprint:
         await response.make_conditional(request)
         return response
 
+    add_text_page(pages, texts, zone, assets)
+
     @pages.after_request
     async def harden(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         return response
 
     return pages

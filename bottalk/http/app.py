@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from quart import Response, request
@@ -84,7 +85,7 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     described = Description((*pushes.described(), *found), config.public_url)
     guard = Guard(services.sessions, config, session_secret)
     register(app, (*found, described.endpoint), guard, addresses)
-    app.register_blueprint(console_pages(described.document))
+    app.register_blueprint(console_pages(described.document, services.texts, ZoneInfo(config.tz)))
     _handle_errors(app)
     app.after_request(_open_to_other_origins)
     # Quart's own way to wrap an app

@@ -12,6 +12,7 @@ from bottalk.service.reminders import Reminders
 from bottalk.service.sessions import Sessions
 from bottalk.service.stats import Stats
 from bottalk.service.status import Status
+from bottalk.service.texts import Texts
 from bottalk.service.users import Users
 
 
@@ -23,6 +24,7 @@ class Services:
     sessions: Sessions
     reminders: Reminders
     logs: Logs
+    texts: Texts
     stats: Stats
     status: Status
     users: Users

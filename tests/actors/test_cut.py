@@ -48,7 +48,9 @@ class Crashing(httpx.AsyncBaseTransport):
         return response
 
 
-async def test_a_message_whose_actor_crashed_says_that_it_may_come_twice(tmp_path: Path, autojump_clock: object) -> None:
+async def test_a_message_whose_actor_crashed_says_that_it_may_come_twice(
+    tmp_path: Path, autojump_clock: object
+) -> None:
     async with open_world(tmp_path) as world:
         person = await world.active()
     wire = Crashing(transport(world.sandbox))

@@ -1,19 +1,28 @@
 """The first page and its files over HTTP: what is answered, under which headers, kept for how long."""
 
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from quart.typing import TestClientProtocol as Client
 from quart_trio import QuartTrio
 
+from bottalk.clock import SystemClock
+from bottalk.config import load
 from bottalk.console.pages import CONTENT_SECURITY_POLICY, blueprint
+from bottalk.service.texts import Texts
+from bottalk.store.database import open_database
 
 
 @pytest.fixture
-def client() -> Client:
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
     app = QuartTrio(__name__, static_folder=None)
-    app.register_blueprint(blueprint(dict))
-    return app.test_client()
+    async with open_database(tmp_path / "bottalk.db", now=0.0) as database:
+        texts = Texts(database, load(environ={}), SystemClock())
+        app.register_blueprint(blueprint(dict, texts, ZoneInfo("UTC")))
+        yield app.test_client()
 
 
 async def page(client: Client) -> str:

@@ -120,6 +120,7 @@ ROUTES: dict[str, Case] = {
     "GET /openapi.json": Case(Style.PAGE, "/openapi.json"),
     "GET /": Case(Style.PAGE, "/"),
     "GET /docs": Case(Style.PAGE, "/docs"),
+    "GET /m/<pushid>": Case(Style.PAGE, "/m/{pushid}", plain=404),
     "GET /console/static/<stamp>/<name>": Case(Style.PAGE, "/console/static/x/y", plain=404),
     "GET /operator/admins": Case(Style.CLOSED, "/operator/admins", plain=404),
     "POST /operator/admins/grant": Case(Style.CLOSED, "/operator/admins/grant", ("who",), plain=404),

@@ -146,12 +146,13 @@ ROUTES: dict[str, Row] = {
     "GET /openapi.json": public("/openapi.json", Told(200, holds={"openapi": "3.1.0"})),
     "GET /": public("/", PAGE),
     "GET /docs": public("/docs", PAGE),
+    "GET /m/<pushid>": public("/m/{pushid}", PAGE, readkey="{readkey}"),
     "GET /console/static/<stamp>/<name>": public("/console/static/x/docs.css", PAGE),
     "GET /operator/admins": public("/operator/admins", NO_ROUTE),
     "POST /operator/admins/grant": public("/operator/admins/grant", NO_ROUTE, who="1"),
     "POST /operator/admins/revoke": public("/operator/admins/revoke", NO_ROUTE, who="1"),
 }
-PAGES = ("/", "/docs", "/console/static/x/docs.css")
+PAGES = ("/", "/docs", "/m/{pushid}", "/console/static/x/docs.css")
 SLASHED = ("stranger", "admin")
 LOCKED = [name for name, row in ROUTES.items() if row.locked]
 CHANGING = [name for name in LOCKED if not name.startswith("GET")]

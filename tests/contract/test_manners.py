@@ -33,7 +33,7 @@ BODIES = [name for name, row in ROUTES.items() if row.body and not name.startswi
 
 
 def is_page(path: str) -> bool:
-    return path in ("/", "/docs") or path.startswith("/console/")
+    return path in ("/", "/docs", "/m/<pushid>") or path.startswith("/console/")
 
 
 def names(header: str) -> set[str]:
