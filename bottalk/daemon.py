@@ -204,7 +204,7 @@ async def open_daemon(
     written any more: the next start then takes this run for one that was cut.
     """
     clock, rng = clock or SystemClock(), rng or random.Random()
-    style = _style(config, words)
+    style = style_of(config, words)
     directory = Path(config.data_dir)
     with ExitStack() as held:
         held.enter_context(data_dir.locked(directory))
@@ -430,8 +430,8 @@ def _supervisor(name: str, p: _Parts) -> Supervisor:
     return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
 
 
-def _style(config: Config, words: Words | None) -> Style:
-    """Raises ConfigError for a bad file of words."""
+def style_of(config: Config, words: Words | None = None) -> Style:
+    """How messages are made up. Raises ConfigError for a bad file of words, which is read where `words` is None."""
     if words is None:
         words = load_words(Path(config.words)) if config.words else DEFAULT
     return Style(config.delivery, ZoneInfo(config.tz), words, config.pages_url)

@@ -10,6 +10,7 @@ import click
 from bottalk.cli.exits import known_failures
 from bottalk.config import Loaded, Setting, read, table, value_of
 from bottalk.values import Secret
+from bottalk.words import load_words
 
 _FILE = click.option(
     "--config", "path", type=click.Path(path_type=Path), help="Settings file (TOML), the daemon's own."
@@ -32,6 +33,8 @@ def check(path: Path | None) -> None:
     """
     with known_failures():
         loaded = read(path)
+        if loaded.config.words:
+            load_words(Path(loaded.config.words))
     count = len(loaded.origins)
     click.echo(f"the settings are right: {count} set, {len(table()) - count} at their defaults")
 

@@ -218,7 +218,7 @@ def _part(row: Row, body: _Body, style: Style, tail: str) -> Batch:
     for number in range(1, PARTS + 1):
         found = part(whole, start, room, fence)
         if found.end == len(whole) and not body.beyond:
-            return freeze([row], _ended(found.shown, tail))
+            return freeze([row], found.shown + _ending(tail))
         if found.end == len(whole) or number == PARTS:
             ending = words.more_missing.format(count=len(whole) + body.beyond)
             found = part(whole, start, room.less("\n", ending), fence)
@@ -227,7 +227,7 @@ def _part(row: Row, body: _Body, style: Style, tail: str) -> Batch:
         if number > row.parts_sent:
             break
         start, fence = found.end, found.fence
-    return freeze([row], _ended(found.shown, tail), parts_sent=number)
+    return freeze([row], found.shown + _ending(tail), parts_sent=number)
 
 
 def _continued(shown: str, ending: str) -> str:

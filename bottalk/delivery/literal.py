@@ -17,14 +17,14 @@ _SUSPECT = re.compile(r"[*_`~\\<&\[|\0\ud800-\udfff]|^[ \t]*[#>+\-=]|^(?: {4}|\t
 _RISKY = re.compile(
     r"[*_`]"
     r"|~.*~"
-    r"|\\[!-/:-@\[-`{-~]"  # an escape
+    r"|\\(?:[!-/:-@\[-`{-~]|$)"  # an escape, also of a line's end
     r"|<[A-Za-z/!?]"  # a tag
     r"|&#?\w+;"  # an entity
     r"|\]\(|\]\[|!\["  # a link, a picture
     r"|\|:?-|-:?\||^-:?$"  # the line below a table's head
 )
-_MARKER = re.compile(r"[ \t]*(#{1,6}(?=[ \t]|$)|>+|[-+*](?=[ \t]|$)|[-*_]{2,}(?=[ \t]*$)|=+(?=[ \t]*$))")
-"""A heading, a quote, a list item, a rule or an underline, at the start of a line."""
+_MARKER = re.compile(r"[ \t]*(#{1,6}(?=[ \t]|$)|>+|[-+*](?=[ \t]|$)|[-*_]{2,}(?=[ \t]*$)|=+(?=[ \t]*$)|\[[^\[\]]+\]:)")
+"""A heading, a quote, a list item, a rule, an underline or a definition, at the start of a line."""
 _OTHER = re.compile(r"[ \t]*(\d{1,9}[.)](?=[ \t]|$)|~{3,}|`{3,}(?=[^`]*$))")
 """An item of a numbered list, which shows its number as written; a fence."""
 _DEEP = re.compile(r"(?: {4}|\t)[ \t]*")

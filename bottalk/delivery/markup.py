@@ -143,15 +143,15 @@ class _Page:
         while end > start and not self._line(end - 1).strip():
             end -= 1  # a block's map may take in blank lines after it
         rest = self._continued(_container(lines[0] if lines else self._line(start))).rstrip()
-        if lines and start and start == self._paragraph_end:
+        lines = lines or [rest]  # what vanishes leaves a gap, or else what it parted would become one
+        if lines != [rest] and start and start == self._paragraph_end:
             lines = [rest, *lines]
-        if lines and end < len(self._lines) and self._line(end).strip(" \t>" if ">" in rest else None):
+        if lines != [rest] and end < len(self._lines) and self._line(end).strip(" \t>" if ">" in rest else None):
             lines = [*lines, rest]
         for number in range(start, end):
             self._lines[number] = None
-        if lines:
-            self._lines[start] = "\n".join(lines)
-            self._ends[start] = self._ends[end - 1]
+        self._lines[start] = "\n".join(lines)
+        self._ends[start] = self._ends[end - 1]
 
     def _continued(self, container: str) -> str:
         """What a further line of the same containers begins with."""

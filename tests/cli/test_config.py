@@ -40,6 +40,19 @@ def test_check_tells_every_mistake_at_once(tmp_path: Path) -> None:
         assert words in found.stderr
 
 
+@pytest.mark.parametrize("command", [["config", "check"], ["serve", "--port", "0"]], ids=["check", "serve"])
+def test_a_bad_file_of_words_is_a_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text('digset = "x"\n', encoding="utf-8")
+    monkeypatch.setenv("BOTTALK_WORDS", str(words))
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 78
+    assert f"{words}: digset: unknown word, did you mean 'digest'?" in found.stderr
+
+
 def test_show_tells_value_and_origin_and_masks_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONITOR_TOKEN", WORD)
     file = written(tmp_path, "port = 4000\n")

@@ -82,7 +82,7 @@ def test_what_pacing_hears_of_the_queue() -> None:
 
 
 def test_whether_it_fills_a_message_is_asked_for_the_last_one() -> None:
-    rows = [replace(row(n), text="字" * 400) for n in range(6)]
+    rows = [replace(row(n), text=f"{n}" + "字" * 400) for n in range(6)]
     assert not waiting(rows, spent=8).fills_message
     assert waiting(rows, spent=9).fills_message
     assert not waiting(rows[:2], spent=9).fills_message
