@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def said_of_each() -> dict[str, str]:
     assert isinstance(declared, ast.ClassDef)
     body = declared.body
     found: dict[str, str] = {}
-    for field, doc in zip(body, body[1:], strict=False):
+    for field, doc in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             assert isinstance(doc, ast.Expr), field.target.id
             assert isinstance(doc.value, ast.Constant)

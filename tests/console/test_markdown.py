@@ -54,9 +54,7 @@ PICTURE = '<a class="picture" href="https://i.example/p.png" rel="noopener noref
     ],
 )
 def test_a_picture_is_a_link_that_somebody_has_to_press(text: str, page: str) -> None:
-    assert (
-        render(text).replace('a">', "a&quot;>").replace("：a&quot;>", "：a&quot;&gt;") == page or render(text) == page
-    )
+    assert render(text) == page
 
 
 ATTACKS = [

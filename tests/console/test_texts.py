@@ -78,7 +78,20 @@ async def test_its_files_are_there_with_and_without_a_slash(tmp_path: Path, auto
                 assert "immutable" in answer.headers["cache-control"]
 
 
-@pytest.mark.parametrize("wrong", ["/m/{id}", "/m/{id}?readkey=", "/m/{other}?readkey={key}", "/m/{id}?readkey={key}x", "/m/x?readkey={key}", "/m/{id}1?readkey={key}", "/m/%00?readkey={key}", "/m/{id}?readkey=%00", "/m/9999999999999999999999?readkey={key}"])  # fmt: skip
+WRONG = [
+    "/m/{id}",
+    "/m/{id}?readkey=",
+    "/m/{other}?readkey={key}",
+    "/m/{id}?readkey={key}x",
+    "/m/x?readkey={key}",
+    "/m/{id}1?readkey={key}",
+    "/m/%00?readkey={key}",
+    "/m/{id}?readkey=%00",
+    "/m/9999999999999999999999?readkey={key}",
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 async def test_a_wrong_pair_is_the_same_page_as_an_expired_text(
     tmp_path: Path, autojump_clock: object, wrong: str
 ) -> None:
