@@ -213,6 +213,8 @@ async def first_run(machine: Machine, the: Field) -> Bound:
     """Somebody is bound, gets a first text; then the window is used up and a text waits."""
     async with the.daemon(TIGHT, program=machine.program) as daemon:
         bound = await the.bind()
+        await the.write(bound.user)  # the welcome was the one message of the first word
+        await the.until(lambda: the.data("/api/channels"), lambda found: found[0]["window"]["left"] == 1)
         assert (await the.push(bound, "第一条"))["message"] == "success"
         await waits(the, bound, "版本一")
         daemon.signal(signal.SIGTERM)
