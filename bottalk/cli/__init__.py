@@ -5,14 +5,17 @@ import click
 from bottalk import __version__
 from bottalk.cli.admin import admin
 from bottalk.cli.backup import backup, restore
+from bottalk.cli.bind import bind
 from bottalk.cli.channels import channel
 from bottalk.cli.check import check
 from bottalk.cli.config import config
 from bottalk.cli.demo import demo
+from bottalk.cli.doctor import doctor
 from bottalk.cli.importing import import_
 from bottalk.cli.sandbox import sandbox
 from bottalk.cli.send import send
 from bottalk.cli.serve import serve
+from bottalk.cli.status import status
 from bottalk.cli.users import user
 
 
@@ -25,5 +28,7 @@ def main() -> None:
     """
 
 
-for command in (serve, send, check, config, admin, user, channel, backup, restore, import_, demo, sandbox):
+for command in (
+    serve, send, bind, status, doctor, check, config, admin, user, channel, backup, restore, import_, demo, sandbox,
+):  # fmt: skip
     main.add_command(command)

@@ -14,6 +14,9 @@ OPERATOR = "operator"
 
 FORWARDED = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
 
+MOST_REMEMBERED = 8
+"""Peers without trust that are remembered: a reverse proxy or two are among the first, whoever else tries it."""
+
 
 class Addresses:
     """`trusted_proxies` (addresses or networks) may speak for others; the same headers from anybody else are not
@@ -21,7 +24,11 @@ class Addresses:
 
     def __init__(self, config: Config) -> None:
         self._trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(net) for net in config.trusted_proxies)
-        self._warned = False
+        self._untrusted: dict[str, None] = {}
+
+    def untrusted(self) -> list[str]:
+        """The first few peers whose word on others was not believed."""
+        return list(self._untrusted)
 
     def of(self, client: tuple[str, int] | None, headers: Mapping[bytes, bytes]) -> str:
         """The address that a request counts for; `client` is ASGI's peer."""
@@ -45,8 +52,10 @@ class Addresses:
         return address is not None and any(address in net for net in self._trusted)
 
     def _warn(self, peer: str) -> None:
-        if not self._warned:
-            self._warned = True
+        is_first = not self._untrusted
+        if len(self._untrusted) < MOST_REMEMBERED:
+            self._untrusted[peer] = None
+        if is_first:
             log.warning(
                 "http.untrusted_proxy", peer=peer, what_to_do="set TRUSTED_PROXIES if this is your reverse proxy"
             )

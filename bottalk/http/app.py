@@ -26,6 +26,7 @@ from bottalk.http import (
     operator,
     operator_channels,
     operator_imports,
+    operator_status,
     push_answers,
     pushes,
     reminders,
@@ -81,7 +82,7 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     addresses = Addresses(config)
-    found = endpoints(services, config)
+    found = endpoints(services, config, addresses)
     described = Description((*pushes.described(), *found), config.public_url)
     guard = Guard(services.sessions, config, session_secret)
     register(app, (*found, described.endpoint), guard, addresses)
@@ -94,7 +95,7 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     return app
 
 
-def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
+def endpoints(services: Services, config: Config, addresses: Addresses) -> Sequence[Endpoint[Any]]:
     """Every route but the push routes, which `push_door` serves, the description, and the console's pages."""
     binding = codes.endpoints(services.channels, config.max_channels)
     return (
@@ -110,6 +111,7 @@ def endpoints(services: Services, config: Config) -> Sequence[Endpoint[Any]]:
         *operator.endpoints(services.users),
         *operator_channels.endpoints(services),
         *operator_imports.endpoints(services.imports),
+        *operator_status.endpoints(services.status, addresses),
     )
 
 

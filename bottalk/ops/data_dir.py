@@ -41,13 +41,38 @@ def locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
-            raise InUse(directory, holder) from None
+            raise InUse(directory, _holder(handle)) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def holder(directory: Path) -> str | None:
+    """The process id of who owns the directory now, as it wrote it down; None: nobody. Makes nothing.
+
+    It looks by taking a shared lock for an instant. Raises DataDirError when it may not look.
+    """
+    try:
+        handle = os.open(directory / "bottalk.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise DataDirError(
+            f"the data directory {directory} cannot be looked into: {e.strerror}; use the account that BotTalk runs as"
+        ) from e
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(handle)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _holder(handle: int) -> str:
+    return os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
 
 
 def session_secret(directory: Path) -> Secret:

@@ -14,6 +14,16 @@ def raise_open_files() -> int:
     return hard
 
 
+def open_files() -> int:
+    """How many files and connections this process may have open at once."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_open_files() -> int:
+    """What a daemon started like this process would raise that limit to."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
 def settle_garbage() -> None:
     """Take what lives now (all channels run) out of the collector's sight, and let it run less often.
 
