@@ -155,11 +155,7 @@ def move(draft: Draft, m: MoveRows) -> int:
     if target.is_dead:
         raise Refused("the other channel's login has ended, too", 400)
     in_hand = draft.in_hand(source.id)
-    rows = [
-        row_id
-        for row_id, _ in push_rows.waiting(draft.connection, source.id)
-        if row_id not in in_hand and not ((row := draft.waiting_row(source.id, row_id)) and row.is_system)
-    ]
+    rows = [row_id for row_id, _ in push_rows.waiting_pushes(draft.connection, source.id) if row_id not in in_hand]
     for row_id in rows:
         push_rows.move(draft.connection, row_id, target.id)
         draft.mine.moved.append((row_id, source.id, target.id))

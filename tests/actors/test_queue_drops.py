@@ -232,3 +232,23 @@ async def test_nothing_is_sent_while_its_drop_is_committed(tmp_path: Path, autoj
         await world.push(person, "后")
         assert world.texts(person) == ["先", "后"]
         world.sandbox.check_invariants()
+
+
+async def test_nothing_is_sent_while_the_users_word_clears_it(tmp_path: Path, autojump_clock: object) -> None:
+    """As above, by the command: what the answer counts does not arrive; a word that is no command holds nobody up."""
+    runner = Withholding()
+    async with open_world(tmp_path, runner=runner) as world:
+        person = await world.active()
+        await world.push(person, "先")
+        await world.push(person, "不要了", wait=0)
+        runner.seconds = 5.0
+        await world.write(person, "清空")
+        runner.seconds = 0.0
+        await world.until(lambda: world.waiting(person) == 0)
+        assert world.texts(person) == ["先", "已清空 1 条等待的消息。"]
+        await world.push(person, "发出去", wait=0)
+        runner.seconds = 5.0
+        world.sandbox.write(person.user, "不要清空")
+        await world.until(lambda: "发出去" in world.texts(person), within=4.5)
+        runner.seconds = 0.0
+        world.sandbox.check_invariants()
