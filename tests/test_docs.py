@@ -38,7 +38,8 @@ from bottalk.words import DEFAULT
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
-PAGES = (*READMES, *GUIDES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
+REFERENCES = ("docs/cli.md", "docs/cli.en.md")
+PAGES = (*READMES, *GUIDES, *REFERENCES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
 
 
 def page(name: str) -> str:
@@ -70,21 +71,21 @@ def rows_of(name: str) -> list[list[str]]:
 # --- both languages say the same ---
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+@pytest.mark.parametrize("pair", [READMES, GUIDES, REFERENCES], ids=["README", "guide", "reference"])
 @pytest.mark.parametrize("shape", [r"^#+ ", r"^- ", r"^\|"], ids=["headings", "list items", "table rows"])
 def test_both_languages_have_the_same_shape(pair: tuple[str, str], shape: str) -> None:
     first, second = ([m.group() for m in re.finditer(shape, page(name), flags=re.M)] for name in pair)
     assert first == second
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+@pytest.mark.parametrize("pair", [READMES, GUIDES, REFERENCES], ids=["README", "guide", "reference"])
 def test_both_languages_have_the_same_code(pair: tuple[str, str]) -> None:
     first, second = (re.findall(r"^```.*?^```$", page(name), flags=re.M | re.S) for name in pair)
     assert first == second
     assert len(first) > 5
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+@pytest.mark.parametrize("pair", [READMES, GUIDES, REFERENCES], ids=["README", "guide", "reference"])
 def test_both_languages_have_the_same_first_column(pair: tuple[str, str]) -> None:
     first, second = ([re.findall(r"`[^`]+`", row[0]) for row in rows_of(name)] for name in pair)
     assert first == second
@@ -124,7 +125,7 @@ OTHERS = {
 """Commands of other programs that the pages may name."""
 
 
-@pytest.mark.parametrize("name", [*READMES, *GUIDES])
+@pytest.mark.parametrize("name", [*READMES, *GUIDES, *REFERENCES])
 def test_the_commands_that_start_things_are_accepted(name: str) -> None:
     known = {name for s in table() for name in (s.env, s.rule.plain_env)}
     lines = [line for block in blocks(name, "sh") for line in block.splitlines()]

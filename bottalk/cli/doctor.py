@@ -89,6 +89,7 @@ def _facts(found: ProcessBody) -> DaemonFacts:
     return DaemonFacts(
         process=found.process,
         version=view.version,
+        uptime_s=view.uptime_seconds,
         channels=view.channel_counts.total,
         red=view.channel_counts.red,
         yellow=view.channel_counts.yellow,

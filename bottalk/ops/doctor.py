@@ -115,7 +115,9 @@ class Doctor:
 
     def _backups(self) -> Finding:
         newest_at = backup.newest_at(self._config.backups)
-        return verdicts.backups(newest_at, self._config.backup_every, time.time(), self._checkup is not None)
+        uptime_s = self._daemon.uptime_s if self._daemon is not None else None
+        every, has_database = self._config.backup_every, self._checkup is not None
+        return verdicts.backups(newest_at, every, time.time(), has_database, uptime_s)
 
     def _ilink(self) -> Finding:
         self._reach = probes.reach(self._config.ilink.base_url)

@@ -27,6 +27,7 @@ class DaemonFacts(Struct, frozen=True):
 
     process: int
     version: str
+    uptime_s: float
     channels: int
     red: int
     yellow: int

@@ -2,6 +2,7 @@
 
 import gc
 import resource
+import sys
 
 GENERATION_0 = 10_000
 """Allocations between two young collections: Python's 700 would collect several times per push."""
@@ -15,13 +16,17 @@ def raise_open_files() -> int:
 
 
 def open_files() -> int:
-    """How many files and connections this process may have open at once."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    """How many files and connections this process may have open at once; without a limit, a number beyond all need."""
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def most_open_files() -> int:
     """What a daemon started like this process would raise that limit to."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _number(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def _number(limit: int) -> int:
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def settle_garbage() -> None:

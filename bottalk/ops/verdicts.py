@@ -21,6 +21,8 @@ SKEW_FAIL_S = 300.0
 LEAST_YEAR_AT = 1_735_689_600.0
 """2025 began then: a clock before it was never set."""
 
+FIRST_BACKUP_WITHIN_S = 3600.0
+
 PER_CHANNEL = 2
 """Connections that a channel has open at once: its poll, and a send."""
 
@@ -199,10 +201,15 @@ def daemon(facts: DaemonFacts, version: str) -> Finding:
     return ok("daemon", found)
 
 
-def backups(newest_at: float | None, every_hours: float, now: float, has_database: bool) -> Finding:
+def backups(
+    newest_at: float | None, every_hours: float, now: float, has_database: bool, uptime_s: float | None
+) -> Finding:
+    """`every_hours`: how often the daemon makes one, 0 for never; `uptime_s` is None when none runs."""
     if newest_at is None:
         if not has_database:
             return ok("backups", "none yet, and nothing to back up")
+        if every_hours and uptime_s is not None and uptime_s < FIRST_BACKUP_WITHIN_S:
+            return ok("backups", "none yet; the daemon makes the first one some minutes after its start")
         return warn("backups", "there is none", "make one: bottalk backup; `backup_every` has the daemon make them")
     hours = max(0.0, now - newest_at) / 3600
     found = f"the newest is {hours:.0f} hours old"

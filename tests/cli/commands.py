@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,17 @@ def help_of(*words: str) -> str:
 
 async def bottalk(*arguments: str, data_dir: Path) -> Ended:
     """Run `bottalk arguments… --data-dir …` to its end."""
+    return await run(*arguments, "--data-dir", str(data_dir))
+
+
+async def run(*arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+    """Run `bottalk arguments…` to its end, with these variables beside the inherited ones that are no settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BOTTALK_")}
     with trio.fail_after(30):
         done = await trio.run_process(
-            [sys.executable, "-m", "bottalk", *arguments, "--data-dir", str(data_dir)],
+            [sys.executable, "-m", "bottalk", *arguments],
             cwd=ROOT,
-            env=inherited,
+            env=inherited | dict(env or {}),
             stdin=b"",
             capture_stdout=True,
             capture_stderr=True,
