@@ -36,7 +36,7 @@ from bottalk.http.address import Addresses
 from bottalk.http.description import Description
 from bottalk.http.direct import BreakOff
 from bottalk.http.endpoints import Endpoint
-from bottalk.http.guard import Guard
+from bottalk.http.guard import Guard, is_operator
 from bottalk.http.push_door import PushDoor
 from bottalk.http.router import register
 from bottalk.service.services import Services
@@ -172,7 +172,9 @@ def _route() -> str:
 
 
 def _is_management() -> bool:
-    return request.path.startswith(("/api/", "/operator/"))
+    # from outside there is no /operator: it is answered as any path that is not there
+    is_operators = request.path.startswith("/operator/") and is_operator(request)
+    return is_operators or request.path.startswith("/api/")
 
 
 def _error(text: str, status: int) -> Response:

@@ -38,6 +38,11 @@ class Cookie:
         )
 
 
+def is_operator(request: Request) -> bool:
+    """Whether it came through the Unix socket, and not from a proxy that was pointed at it."""
+    return request.scope["client"] is None and not any(n in dict(request.scope["headers"]) for n in FORWARDED)
+
+
 class Guard:
     """Reads and makes session cookies: opaque ids minted by the service, signed so that junk costs no look-up."""
 
@@ -56,7 +61,7 @@ class Guard:
         Raises Denied.
         """
         if access is Access.OPERATOR:
-            if request.scope["client"] is not None or any(n in dict(request.scope["headers"]) for n in FORWARDED):
+            if not is_operator(request):
                 raise Denied(404)
             return None, None
         if access is Access.MONITOR and self._is_monitor(request):

@@ -66,7 +66,9 @@ class ComingAccount(Struct, frozen=True):
 
 class ComingLog(Struct, frozen=True):
     """A row of the old log, of an account and a channel as they are named here. `nth`: how many rows of the same
-    account, channel and time come before it in the file, so that a second import finds what the first one wrote."""
+    account, channel and time come before it in the file, so that a second import finds what the first one wrote.
+
+    `is_first`: its account came with this import, so that none of its rows can be here."""
 
     user_id: UserId
     channel_id: ChannelId
@@ -77,6 +79,7 @@ class ComingLog(Struct, frozen=True):
     accepted_at: float
     response: str
     nth: int = 0
+    is_first: bool = False
 
 
 class Kind(StrEnum):

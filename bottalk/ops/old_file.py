@@ -121,12 +121,13 @@ def holder(path: Path) -> int | None:
 
 
 def text(row: OldRow, name: str) -> str:
-    """The column as text; empty where it is missing or NULL. Half a character in UTF-16 becomes U+FFFD."""
+    """The column as text; empty where it is missing or NULL. What no text of ours may hold (NUL, half a character of
+    UTF-16) is left out or replaced."""
     value = row.get(name)
     if value is None:
         return ""
     found = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return found.encode("utf-8", "replace").decode()
+    return found.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def number(row: OldRow, name: str, otherwise: int = 0) -> int:

@@ -39,6 +39,7 @@ class Taking:
         self._with_log = with_log
         self._since = since
         self._users: dict[int, UserId] = {}
+        self._new: set[UserId] = set()
         self._channels: dict[int, ChannelId] = {}
         self._seen: Counter[tuple[UserId, ChannelId, float]] = Counter()
 
@@ -51,6 +52,8 @@ class Taking:
             self._users[account.old_id] = account.user_id
             self.fates += account.fates
             for fate in account.fates:
+                if fate.kind is Kind.ACCOUNT and fate.end is End.TAKEN:
+                    self._new.add(account.user_id)
                 if fate.kind is Kind.CHANNEL and fate.old_id and fate.id is not None:
                     self._channels[fate.old_id] = ChannelId(fate.id)
 
@@ -83,6 +86,7 @@ class Taking:
                 accepted_at=old.accepted_at,
                 response=old.response,
                 nth=self._seen[key],
+                is_first=user_id in self._new,
             )
             self._seen[key] += 1
 

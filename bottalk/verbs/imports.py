@@ -53,7 +53,7 @@ def logs(draft: Draft, m: ImportLogs) -> int:
     """How many rows were written; those of an earlier import are left as they are."""
     count = 0
     for log in m.rows:
-        if log.nth >= import_rows.present(draft.connection, log):
+        if log.is_first or log.nth >= import_rows.present(draft.connection, log):
             log = log if log.status != RowStatus.QUEUED else replace(log, status=RowStatus.FAILED.value)
             import_rows.insert(draft.connection, draft.take_row_id(), draft.mint(16), log, draft.config.log_texts)
             count += 1

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from bottalk.cli.exits import CANNOT_OPEN, FAILED, OK
+from bottalk.cli.exits import CANNOT_OPEN, FAILED, OK, UNAVAILABLE
 from bottalk.values import UserId
 from tests.cli.commands import help_of, here
 from tests.cli.test_admin import KEYS, seeded
+from tests.contract.faults import Disk
 from tests.support.sockets import open_live
 
 
@@ -82,3 +83,16 @@ async def test_a_running_daemon_does_it_at_once(tmp_path: Path) -> None:
         assert await code(new) == 40002
         assert user in await command("list")
         assert new not in await command("list", "--json")
+
+
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """The daemon cannot save it: exit code 69, in words, and nothing is changed."""
+    disk = Disk()
+    async with open_live(tmp_path / "data", runner=disk) as live, live.browser() as browser:
+        _, key = await live.bind(browser)
+        disk.full = True
+        done = await trio.to_thread.run_sync(lambda: here("user", "reset-key", "1", data_dir=live.data_dir))
+        disk.full = False
+        assert done.exit_code == UNAVAILABLE
+        assert "could not save it" in done.stderr
+        assert live.daemon.pictures.directory.user_of_key(key) is not None

@@ -125,6 +125,16 @@ ROUTES: dict[str, Case] = {
     "GET /operator/admins": Case(Style.CLOSED, "/operator/admins", plain=404),
     "POST /operator/admins/grant": Case(Style.CLOSED, "/operator/admins/grant", ("who",), plain=404),
     "POST /operator/admins/revoke": Case(Style.CLOSED, "/operator/admins/revoke", ("who",), plain=404),
+    "GET /operator/users": Case(Style.CLOSED, "/operator/users", plain=404),
+    "POST /operator/users/disable": Case(Style.CLOSED, "/operator/users/disable", ("who",), plain=404),
+    "POST /operator/users/enable": Case(Style.CLOSED, "/operator/users/enable", ("who",), plain=404),
+    "POST /operator/users/reset-key": Case(Style.CLOSED, "/operator/users/reset-key", ("who",), plain=404),
+    "GET /operator/channels": Case(Style.CLOSED, "/operator/channels", plain=404),
+    "POST /operator/channels/restart": Case(Style.CLOSED, "/operator/channels/restart", plain=404),
+    "POST /operator/channels/move": Case(Style.CLOSED, "/operator/channels/move", plain=404),
+    "POST /operator/channels/drop": Case(Style.CLOSED, "/operator/channels/drop", plain=404),
+    "POST /operator/import/accounts": Case(Style.CLOSED, "/operator/import/accounts", ("batch",), plain=404),
+    "POST /operator/import/logs": Case(Style.CLOSED, "/operator/import/logs", ("batch",), plain=404),
 }
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -151,6 +151,16 @@ ROUTES: dict[str, Row] = {
     "GET /operator/admins": public("/operator/admins", NO_ROUTE),
     "POST /operator/admins/grant": public("/operator/admins/grant", NO_ROUTE, who="1"),
     "POST /operator/admins/revoke": public("/operator/admins/revoke", NO_ROUTE, who="1"),
+    "GET /operator/users": public("/operator/users", NO_ROUTE),
+    "POST /operator/users/disable": public("/operator/users/disable", NO_ROUTE, who="1"),
+    "POST /operator/users/enable": public("/operator/users/enable", NO_ROUTE, who="1"),
+    "POST /operator/users/reset-key": public("/operator/users/reset-key", NO_ROUTE, who="1"),
+    "GET /operator/channels": public("/operator/channels", NO_ROUTE),
+    "POST /operator/channels/restart": public("/operator/channels/restart", NO_ROUTE, channel="1"),
+    "POST /operator/channels/move": public("/operator/channels/move", NO_ROUTE, channel="1", to="2"),
+    "POST /operator/channels/drop": public("/operator/channels/drop", NO_ROUTE, channel="1"),
+    "POST /operator/import/accounts": public("/operator/import/accounts", NO_ROUTE, batch="[]"),
+    "POST /operator/import/logs": public("/operator/import/logs", NO_ROUTE, batch="[]"),
 }
 PAGES = ("/", "/docs", "/m/{pushid}", "/console/static/x/docs.css")
 SLASHED = ("stranger", "admin")

@@ -15,6 +15,7 @@ from bottalk.daemon import Daemon, open_daemon
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.transport import transport
+from bottalk.store.threads import Runner
 from tests.support.http import PUBLIC_CODE
 from tests.support.world import UNASKED, config_for
 
@@ -69,9 +70,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def open_live(data_dir: Path, **overrides: object) -> AsyncIterator[Live]:
+async def open_live(data_dir: Path, *, runner: Runner | None = None, **overrides: object) -> AsyncIterator[Live]:
     clock = SystemClock()
     sandbox = Sandbox(now=time.time, rng=random.Random(1), parameters=DEMO)
     config = config_for(data_dir, **{"port": 0, **overrides})
-    async with open_daemon(config, clock=clock, ilink_transport=transport(sandbox), words=UNASKED) as daemon:
+    async with open_daemon(
+        config, clock=clock, runner=runner, ilink_transport=transport(sandbox), words=UNASKED
+    ) as daemon:
         yield Live(daemon, sandbox, clock, data_dir)
