@@ -44,7 +44,24 @@ MISMATCH = Told(403, {"success": False, "data": {"error": "Session mismatch"}})
 NOT_CONFIRMED = Told(400, {"success": False, "error": "confirm 必须是本账户的 SendKey"})
 PUSHED = Told(200, holds={"code": 0})
 PAGE = Told(200)
-NO_ROUTE = Told(404, holds={"code": 40000, "message": "接口不存在"})
+NO_ROUTE = Told(404, {"success": False, "error": "接口不存在"})
+OPERATORS = (
+    "GET /operator/status",
+    "GET /operator/admins",
+    "POST /operator/admins/grant",
+    "POST /operator/admins/revoke",
+    "GET /operator/users",
+    "POST /operator/users/disable",
+    "POST /operator/users/enable",
+    "POST /operator/users/reset-key",
+    "GET /operator/channels",
+    "POST /operator/channels/restart",
+    "POST /operator/channels/move",
+    "POST /operator/channels/drop",
+    "POST /operator/import/accounts",
+    "POST /operator/import/logs",
+)
+"""Whoever does not come through the Unix socket finds no such routes."""
 
 
 @dataclass(frozen=True)
@@ -148,19 +165,7 @@ ROUTES: dict[str, Row] = {
     "GET /docs": public("/docs", PAGE),
     "GET /m/<pushid>": public("/m/{pushid}", PAGE, readkey="{readkey}"),
     "GET /console/static/<stamp>/<name>": public("/console/static/x/docs.css", PAGE),
-    "GET /operator/admins": public("/operator/admins", NO_ROUTE),
-    "POST /operator/admins/grant": public("/operator/admins/grant", NO_ROUTE, who="1"),
-    "POST /operator/admins/revoke": public("/operator/admins/revoke", NO_ROUTE, who="1"),
-    "GET /operator/users": public("/operator/users", NO_ROUTE),
-    "POST /operator/users/disable": public("/operator/users/disable", NO_ROUTE, who="1"),
-    "POST /operator/users/enable": public("/operator/users/enable", NO_ROUTE, who="1"),
-    "POST /operator/users/reset-key": public("/operator/users/reset-key", NO_ROUTE, who="1"),
-    "GET /operator/channels": public("/operator/channels", NO_ROUTE),
-    "POST /operator/channels/restart": public("/operator/channels/restart", NO_ROUTE, channel="1"),
-    "POST /operator/channels/move": public("/operator/channels/move", NO_ROUTE, channel="1", to="2"),
-    "POST /operator/channels/drop": public("/operator/channels/drop", NO_ROUTE, channel="1"),
-    "POST /operator/import/accounts": public("/operator/import/accounts", NO_ROUTE, batch="[]"),
-    "POST /operator/import/logs": public("/operator/import/logs", NO_ROUTE, batch="[]"),
+    **{name: public(name.partition(" ")[2], NO_ROUTE) for name in OPERATORS},
 }
 PAGES = ("/", "/docs", "/m/{pushid}", "/console/static/x/docs.css")
 SLASHED = ("stranger", "admin")
