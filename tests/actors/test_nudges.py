@@ -8,6 +8,7 @@ import trio
 
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import FIELD
+from bottalk.service.channels import ChannelForm
 from bottalk.service.logs import LogForm
 from bottalk.service.reminders import ReminderForm
 from bottalk.service.users import UserForm
@@ -240,6 +241,18 @@ async def test_who_cannot_be_told_now_is_told_when_it_opens(tmp_path: Path, auto
         await world.write(us.people[1])
         await trio.sleep(120)
         assert len(us.notices(1)) == 1
+
+
+async def test_a_name_arrives_as_it_is_written(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        us = await family(world, 2)
+        first = us.people[0]
+        channels = world.daemon.services.channels
+        await channels.change(owner(world, first).id, first.channel_id, ChannelForm(name="*web* {count}"))
+        await us.use_up(0, waiting=1)
+        await trio.sleep(120)
+        [said] = us.notices(1)
+        assert said.startswith("通道“`*web*` {count}”暂时收不到推送，有 1 条"), "WeChat shows code as it is"
 
 
 async def test_a_delayed_push_does_not_wait_for_a_word(tmp_path: Path, autojump_clock: object) -> None:
