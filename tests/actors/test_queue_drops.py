@@ -72,7 +72,8 @@ class Play:
         elif what == "drop":
             self.begin(self._drop)
         elif what == "drop_one":
-            waiting = [row for row in await rows_of(self.world, user_id) if row.status is RowStatus.QUEUED]
+            rows = [row for row in await rows_of(self.world, user_id) if row.source != "system"]
+            waiting = [row for row in rows if row.status is RowStatus.QUEUED]
             if waiting:
                 self.begin(lambda: self._drop_one(waiting[0]))
         elif what == "clear":
