@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bottalk.delivery import telling
 from bottalk.delivery import window as windows
+from bottalk.delivery.literal import literal
 from bottalk.directory import wanted_channels
 from bottalk.messages import Accept, Notice, Nudge
 from bottalk.store import pushes as push_rows
@@ -86,7 +87,7 @@ def notice(draft: Draft, m: Notice) -> int:
     ]
     if not count or not others or not words:
         return 0
-    text = words.format(channel=channel.name, count=count)
+    text = words.format(channel=literal(channel.name), count=count)
     for other in others:
         _say(draft, other, text, ttl=_open_for(draft, other), replace_key=NOTICE_KEY.format(id=channel.id))
     draft.put_channel(replace(channel, noticed=closing))
