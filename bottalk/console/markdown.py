@@ -41,6 +41,7 @@ def render(text: str) -> str:
         attributes=_ATTRIBUTES,
         allowed_classes={"a": {"picture"}},
         url_schemes=_SCHEMES,
+        url_relative="deny",
         link_rel="noopener noreferrer nofollow",
     )
 

@@ -124,7 +124,7 @@ async def arrives(world: World, person: Person, titles: list[str]) -> None:
 
 
 async def test_a_long_text_for_an_open_channel_is_sent_at_once(tmp_path: Path, autojump_clock: object) -> None:
-    async with open_world(tmp_path) as world:
+    async with open_world(tmp_path, base_url="https://push.example.org") as world:
         person = await world.active()
         answer = await world.push(person, "长", "长文" * 20_000)
         assert answer.rows[0].outcome.status is RowStatus.SUCCESS
