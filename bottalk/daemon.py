@@ -8,7 +8,7 @@ in all.
 import random
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,12 +47,14 @@ from bottalk.errors import CannotWrite
 from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
+from bottalk.measures import Measures
 from bottalk.messages import UserChanged
 from bottalk.ops import backup, data_dir, limits
 from bottalk.ops.sockets import listening_socket, url_of
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels as ChannelService
 from bottalk.service.export import Export
+from bottalk.service.figures import Figures
 from bottalk.service.healths import Healths
 from bottalk.service.imports import Imports
 from bottalk.service.logs import Logs
@@ -179,6 +181,7 @@ class _Parts:
     manager: Manager | None
     sockets: tuple[socket.socket, ...]
     runner: Runner | None
+    measures: Measures
 
 
 @asynccontextmanager
@@ -203,7 +206,7 @@ async def open_daemon(
     EscalatedError (in a group) when the journal has crashed, and CannotWrite at the end when the database could not be
     written any more: the next start then takes this run for one that was cut.
     """
-    clock, rng = clock or SystemClock(), rng or random.Random()
+    clock, rng, measures = clock or SystemClock(), rng or random.Random(), Measures()
     style = style_of(config, words)
     directory = Path(config.data_dir)
     with ExitStack() as held:
@@ -214,7 +217,7 @@ async def open_daemon(
         secret = config.session_secret or data_dir.session_secret(directory)
         async with (
             open_database(config.database, now=clock.now(), runner=runner) as database,
-            Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
+            Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport, measures=measures) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
             try:
@@ -222,7 +225,19 @@ async def open_daemon(
             except sqlite3.Error as e:
                 raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
             parts = _Parts(
-                config, style, clock, rng, database, pictures, next_row_id, ilink, secret, manager, opened, runner
+                config=config,
+                style=style,
+                clock=clock,
+                rng=rng,
+                database=database,
+                pictures=pictures,
+                next_row_id=next_row_id,
+                ilink=ilink,
+                secret=secret,
+                manager=manager,
+                sockets=opened,
+                runner=runner,
+                measures=measures,
             )
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
@@ -264,7 +279,14 @@ def _build(p: _Parts) -> Daemon:
         return heartbeats.of(channel_id).started_at is not None
 
     journal = Journal(
-        p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, words=p.style.words, turned=turned
+        p.database,
+        p.pictures,
+        p.config,
+        p.clock,
+        next_row_id=p.next_row_id,
+        words=p.style.words,
+        turned=turned,
+        measures=p.measures,
     )
     ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
@@ -299,7 +321,9 @@ def _build(p: _Parts) -> Daemon:
     )
     sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
     services = Services(
-        pushes=Pushes(p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock),
+        pushes=Pushes(
+            p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock, p.measures
+        ),
         channels=ChannelService(p.pictures, bindings, healths, p.config, p.clock, journal.mailbox, channels.mailbox),
         accounts=Accounts(
             p.pictures, journal.mailbox, channels.mailbox, sessions, Export(p.pictures, p.database, p.clock), p.config
@@ -323,6 +347,7 @@ def _build(p: _Parts) -> Daemon:
             p.clock,
             partial(backup.newest_at, p.config.backups),
         ),
+        figures=Figures(p.measures, p.pictures, heartbeats, p.config, p.clock),
     )
     reminders = Reminders(p.pictures.reminders, journal.mailbox, p.config, p.clock)
     web = None
@@ -414,7 +439,7 @@ def _root(
     if web is not None:
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))
     children.append(ChildSpec("watchdog", watchdog.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0))
-    return Supervisor("root", children, rng=p.rng, wall=p.clock.now, on_event=_tell)
+    return _supervisor("root", p, children)
 
 
 def _backups(p: _Parts) -> list[Backups]:
@@ -426,8 +451,8 @@ def _backups(p: _Parts) -> list[Backups]:
     return [Backups(make, partial(backup.newest_at, config.backups), every, p.clock, p.runner)]
 
 
-def _supervisor(name: str, p: _Parts) -> Supervisor:
-    return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
+def _supervisor(name: str, p: _Parts, children: Sequence[ChildSpec] = ()) -> Supervisor:
+    return Supervisor(name, children, rng=p.rng, wall=p.clock.now, on_event=partial(_tell, p.measures))
 
 
 def style_of(config: Config, words: Words | None = None) -> Style:
@@ -450,7 +475,7 @@ def _ilink_settings(config: Config) -> IlinkSettings:
     )
 
 
-def _tell(event: SupervisionEvent) -> None:
+def _tell(measures: Measures, event: SupervisionEvent) -> None:
     """The tree's events as log lines: what an operator reads first when something is ill."""
     name = f"{event.supervisor}.{event.child}"
     match event.kind:
@@ -459,6 +484,7 @@ def _tell(event: SupervisionEvent) -> None:
         case EventKind.PARKED | EventKind.ESCALATED:
             log.error(f"actor.{event.kind.value}", actor=name, what_to_do="read the error above, restart it")
         case EventKind.RESTARTING:
+            measures.restarts[event.supervisor] += 1
             log.warning("actor.restarting", actor=name, after_s=event.delay)
         case EventKind.CUT:
             log.warning("actor.cut", actor=name)

@@ -38,7 +38,8 @@ from bottalk.words import DEFAULT
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
-PAGES = (*READMES, *GUIDES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
+METRICS = ("docs/metrics.md", "docs/metrics.en.md")
+PAGES = (*READMES, *GUIDES, *METRICS, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
 
 
 def page(name: str) -> str:
@@ -70,7 +71,7 @@ def rows_of(name: str) -> list[list[str]]:
 # --- both languages say the same ---
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+@pytest.mark.parametrize("pair", [READMES, GUIDES, METRICS], ids=["README", "guide", "metrics"])
 @pytest.mark.parametrize("shape", [r"^#+ ", r"^- ", r"^\|"], ids=["headings", "list items", "table rows"])
 def test_both_languages_have_the_same_shape(pair: tuple[str, str], shape: str) -> None:
     first, second = ([m.group() for m in re.finditer(shape, page(name), flags=re.M)] for name in pair)
@@ -84,7 +85,7 @@ def test_both_languages_have_the_same_code(pair: tuple[str, str]) -> None:
     assert len(first) > 5
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES], ids=["README", "guide"])
+@pytest.mark.parametrize("pair", [READMES, GUIDES, METRICS], ids=["README", "guide", "metrics"])
 def test_both_languages_have_the_same_first_column(pair: tuple[str, str]) -> None:
     first, second = ([re.findall(r"`[^`]+`", row[0]) for row in rows_of(name)] for name in pair)
     assert first == second

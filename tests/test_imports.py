@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bottalk.errors",
         "bottalk.config",
         "bottalk.clock",
+        "bottalk.measures",
         "bottalk.words",
         "bottalk.secret_files",
     ),

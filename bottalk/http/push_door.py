@@ -7,11 +7,13 @@ that hangs up changes nothing: its push goes on.
 from collections.abc import Mapping
 
 import structlog
+import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 from msgspec import Struct
 
 from bottalk.errors import Invalid, Refusal
 from bottalk.http import answers, push_answers
+from bottalk.http.access import Access
 from bottalk.http.address import Addresses
 from bottalk.http.answers import Answer
 from bottalk.http.direct import BreakOff, DirectAnswer, DirectRequest
@@ -39,10 +41,13 @@ class PushDoor:
     """In front of `inner`, which has all the other routes. The server asks it directly; as ASGI it serves tests and
     whoever mounts the app elsewhere."""
 
-    def __init__(self, inner: ASGIFramework, pushes: Pushes, addresses: Addresses, max_body: int) -> None:
+    def __init__(
+        self, inner: ASGIFramework, pushes: Pushes, addresses: Addresses, access: Access, max_body: int
+    ) -> None:
         self._inner = inner
         self._pushes = pushes
         self._addresses = addresses
+        self._access = access
         self.max_body = max_body
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -68,6 +73,12 @@ class PushDoor:
         return None
 
     async def answer(self, route: Found, request: DirectRequest) -> DirectAnswer:
+        began = trio.current_time()
+        answer = await self._answer(route, request)
+        self._access.ended(began, route.route.rule, request.method, answer.status)
+        return answer
+
+    async def _answer(self, route: Found, request: DirectRequest) -> DirectAnswer:
         try:
             return _direct(await self._push(route, request))
         except Invalid as e:
@@ -79,10 +90,15 @@ class PushDoor:
             return _direct(push_answers.refusal(Refusal.BUG, strict=True))
 
     def too_large(self, route: Found) -> DirectAnswer:
-        return self._invalid(route, Invalid("请求体过大", 413))
+        return self._broken_off(route, Invalid("请求体过大", 413))
 
     def too_slow(self, route: Found) -> DirectAnswer:
-        return self._invalid(route, Invalid("请求超时", 408))
+        return self._broken_off(route, Invalid("请求超时", 408))
+
+    def _broken_off(self, route: Found, error: Invalid) -> DirectAnswer:
+        """Only bodies are cut short, and only a POST has one."""
+        self._access.ended(trio.current_time(), route.route.rule, "POST", error.status)
+        return self._invalid(route, error)
 
     def _invalid(self, route: Found, error: Invalid) -> DirectAnswer:
         log.info("http.bad_input", route=route.route.rule, why=error.text)
