@@ -153,6 +153,14 @@ class Config:
     backup_dir: str = setting("", "directory of backups; empty: backups in the data directory")
     backup_every: float = setting(24.0, "hours between two backups that the daemon makes; 0: none", low=0, high=8760)
     backup_keep: int = setting(7, "newest backups that are kept", low=1, high=10000)
+    alert_url: Secret = setting(
+        Secret(""),
+        "address that hears of troubles: a webhook, or a push address ending in .send; empty: none",
+        plain_env="ALERT_URL",
+    )
+    alert_disk_free: int = setting(
+        500, "MB free on the disk of the data directory below which it is a trouble; 0: never", low=0, high=100000000
+    )
     demo: bool = setting(False, "the upstream is a sandbox: plain http and its host are allowed")
     ilink: IlinkSection = field(default_factory=IlinkSection)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
@@ -415,6 +423,9 @@ def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
         url = found.get(name)
         if url is not None and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url or empty):
             yield f"{name}: must be an http(s) address such as https://push.example.org, not {url!r}"
+    alert_url = found.get("alert_url")
+    if alert_url and not re.fullmatch(r"https?://[^/\s?#@]+(/\S*)?", alert_url.reveal()):
+        yield "alert_url: must be an http(s) address"  # its value is never shown
     version = found.get("ilink.client_version")
     if version is not None and not _is_version(version):
         yield f"ilink.client_version: must look like 2.4.9, each part at most 255, not {version!r}"

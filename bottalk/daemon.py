@@ -20,6 +20,8 @@ import structlog
 import trio
 
 from bottalk import __version__
+from bottalk.actors.alarms import Alarms
+from bottalk.actors.alert import Alert
 from bottalk.actors.backups import Backups
 from bottalk.actors.binding import BindingTools
 from bottalk.actors.bindings import Bindings
@@ -66,6 +68,7 @@ from bottalk.service.sessions import Sessions
 from bottalk.service.stats import Stats
 from bottalk.service.status import Status
 from bottalk.service.texts import Texts as TextService
+from bottalk.service.troubles import Troubles
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, StoreError, open_database
@@ -182,6 +185,7 @@ class _Parts:
     sockets: tuple[socket.socket, ...]
     runner: Runner | None
     measures: Measures
+    alert_transport: httpx.AsyncBaseTransport | None
 
 
 @asynccontextmanager
@@ -192,15 +196,17 @@ async def open_daemon(
     rng: random.Random | None = None,
     runner: Runner | None = None,
     ilink_transport: httpx.AsyncBaseTransport | None = None,
+    alert_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
     words: Words | None = None,
     manager: Manager | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
-    `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
-    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone (None: as
-    the settings say). `manager` is the service manager that wants to hear how things go.
+    `runner` runs the store's blocking calls (None: threads). `ilink_transport` stands in for the network to iLink,
+    `alert_transport` for the one to the operator's address. `sockets=False` leaves http out: a test hands in its own.
+    `words` is what it says on the phone (None: as the settings say). `manager` is the service manager that wants to
+    hear how things go.
 
     Raises ConfigError (in the file of words), DataDirError, AddressError or StoreError before anything runs,
     EscalatedError (in a group) when the journal has crashed, and CannotWrite at the end when the database could not be
@@ -238,6 +244,7 @@ async def open_daemon(
                 sockets=opened,
                 runner=runner,
                 measures=measures,
+                alert_transport=alert_transport,
             )
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
@@ -354,9 +361,20 @@ def _build(p: _Parts) -> Daemon:
     if p.sockets:
         app = create_app(services, p.config, p.secret)
         web = Web(app, app.door, p.sockets)
-    housekeeper = Housekeeper(_jobs(p, journal, is_running), p.clock)
+    backups = _backups(p)
+    housekeeper = Housekeeper([*_jobs(p, journal, is_running), *backups], p.clock)
+    troubles = Troubles(
+        healths,
+        gates,
+        journal.status,
+        partial(data_dir.free_bytes, Path(p.config.data_dir)),
+        lambda: p.config.alert_disk_free,
+        lambda: next((job.failed for job in backups), None),
+        p.clock,
+    )
+    alarms = Alarms(troubles.signs, lambda: p.config.alert_url, Alert(p.alert_transport).tell, p.clock, p.rng)
     watchdog = Watchdog(p.manager, lambda: _vitals(root, journal), services.status.line)
-    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web, watchdog)
+    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, alarms, web, watchdog)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(
         url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, watchdog, stopping
@@ -379,7 +397,6 @@ def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) 
         Retention(journal.mailbox, p.config, p.clock, checkpoints.soon),
         Telling(p.pictures, journal.mailbox, p.config, p.style.words, p.clock),
         checkpoints,
-        *_backups(p),
     ]
 
 
@@ -391,6 +408,7 @@ def _root(
     bindings: Bindings,
     reminders: Reminders,
     housekeeper: Housekeeper,
+    alarms: Alarms,
     web: Web | None,
     watchdog: Watchdog,
 ) -> Supervisor:
@@ -435,6 +453,7 @@ def _root(
         ),
         ChildSpec("reminders", reminders.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=REMINDERS_STOP_S),
         ChildSpec("housekeeper", housekeeper.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0),
+        ChildSpec("alarms", alarms.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0),
     ]
     if web is not None:
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))

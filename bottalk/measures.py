@@ -102,7 +102,7 @@ class Measures:
 
     def ended(self, outcome: Outcome, accepted_at: float | None, now: float) -> None:
         """A row of a push was settled. `accepted_at`: when its time began, None where it never waited; wall times."""
-        self.rows[outcome.status.value, "" if outcome.reason is None else outcome.reason.value] += 1
+        self.rows[outcome.status, outcome.reason or ""] += 1  # members of a StrEnum are their texts, as keys too
         if outcome.status is RowStatus.SUCCESS and accepted_at is not None:
             self.delivery.observe(max(0.0, now - accepted_at))
 

@@ -305,6 +305,7 @@ async def follow_the_guide(shell: Shell, daemon: Daemon, data_dir: Path) -> None
 STOPS = {
     "watchdog": 0.0,
     "http": HTTP_STOP_S,
+    "alarms": 0.0,
     "housekeeper": 0.0,
     "reminders": REMINDERS_STOP_S,
     "bindings": BINDINGS_STOP_S,

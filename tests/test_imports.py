@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bottalk.words",
         "bottalk.secret_files",
     ),
-    ("bottalk.delivery", "bottalk.schedule", "bottalk.health"),
+    ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "bottalk.alarms"),
     ("bottalk.store", "bottalk.ilink"),
     ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers", "bottalk.writable"),
     ("bottalk.verbs",),
@@ -37,8 +37,15 @@ SIDE = {
 }
 """Parts outside the row, and what of it they may import. All but the row's last three leave them alone."""
 
-PURE = ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "supervisors.restart", "bottalk.sandbox.rules")
-ACTORS = ("journal", "ratelimit", "channels", "bindings", "reminders", "housekeeper", "watchdog")
+PURE = (
+    "bottalk.delivery",
+    "bottalk.schedule",
+    "bottalk.health",
+    "bottalk.alarms",
+    "supervisors.restart",
+    "bottalk.sandbox.rules",
+)
+ACTORS = ("journal", "ratelimit", "channels", "bindings", "reminders", "housekeeper", "alarms", "watchdog")
 """They never import each other: `daemon` hands them what they talk to. (`channel` and `binding` are their children.)"""
 
 IMPURE = ("trio", "time", "random", "secrets", "os", "socket", "bottalk.clock")
