@@ -107,8 +107,8 @@ class Measures:
             self.delivery.observe(max(0.0, now - accepted_at))
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is declared, or `-`."""
-        self.requests[route, method if method in METHODS else "other", str(status)] += 1
+        """A request was answered. `route` is declared, or `-`; `method` one of METHODS, or `other`."""
+        self.requests[route, method, str(status)] += 1
         histogram = self.request_seconds.get(route)
         if histogram is None:
             histogram = self.request_seconds[route] = Histogram(HTTP_S)

@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bottalk.config",
         "bottalk.clock",
         "bottalk.measures",
+        "bottalk.tracing",
         "bottalk.words",
         "bottalk.secret_files",
     ),
@@ -32,7 +33,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """From left to right: a module may import from its own layer and those before it."""
 
 SIDE = {
-    "bottalk.ops": ("bottalk.values", "bottalk.messages", "bottalk.errors", "bottalk.config", "bottalk.store"),
+    "bottalk.ops": (
+        "bottalk.values",
+        "bottalk.messages",
+        "bottalk.errors",
+        "bottalk.config",
+        "bottalk.tracing",
+        "bottalk.store",
+    ),
     "bottalk.sandbox": (),
 }
 """Parts outside the row, and what of it they may import. All but the row's last three leave them alone."""

@@ -33,7 +33,7 @@ from bottalk.http import (
     reminders,
     status,
 )
-from bottalk.http.access import Access, route_of
+from bottalk.http.access import HEADER, Access, route_of
 from bottalk.http.address import Addresses
 from bottalk.http.description import Description
 from bottalk.http.direct import BreakOff
@@ -42,6 +42,7 @@ from bottalk.http.guard import Guard
 from bottalk.http.push_door import PushDoor
 from bottalk.http.router import register
 from bottalk.service.services import Services
+from bottalk.tracing import request_id
 from bottalk.values import Secret
 from supervisors import OutcomeUnknown, SupervisionError
 
@@ -83,7 +84,8 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     app.session_interface = _NoSessions()  # type: ignore[assignment]  # Quart's annotation is narrower than its use
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    addresses, access = Addresses(config), Access(services.figures.measures)
+    addresses = Addresses(config)
+    access = Access(services.figures.measures, addresses)
     _watch(app, access)
     found = endpoints(services, config, addresses)
     described = Description((*pushes.described(), *found), config.public_url)
@@ -124,10 +126,13 @@ def _watch(app: QuartTrio, access: Access) -> None:
     @app.before_request
     async def begin() -> None:
         g.began = trio.current_time()
+        request_id.set(access.request_id(request.scope["client"], dict(request.scope["headers"])))
 
     @app.after_request
     async def end(response: Response) -> Response:
-        access.ended(g.began, route_of(request), request.method, response.status_code)
+        response.headers[HEADER] = request_id.get()
+        why = {"why": g.why} if "why" in g else {}
+        access.ended(g.began, request_id.get(), route_of(request), request.method, response.status_code, **why)
         return response
 
 
@@ -143,7 +148,7 @@ async def _open_to_other_origins(response: Response) -> Response:
 def _handle_errors(app: QuartTrio) -> None:
     @app.errorhandler(Invalid)
     async def invalid(error: Invalid) -> Response:
-        log.info("http.bad_input", route=route_of(request), why=error.text)
+        g.why = error.text
         return _error(error.text, error.status)
 
     @app.errorhandler(Refused)
