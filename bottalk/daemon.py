@@ -113,7 +113,7 @@ class TreeStatus:
 
 
 class Daemon:
-    """A running BotTalk. `url` is where it listens; `services` are its use cases."""
+    """A running BotTalk. `url` is where it listens, `services` are its use cases, all its parts hold `config`."""
 
     def __init__(
         self,
@@ -128,8 +128,10 @@ class Daemon:
         root: Supervisor,
         watchdog: Watchdog,
         stopping: trio.Event,
+        config: Config,
     ) -> None:
         self.url = url
+        self.config = config
         self.services = services
         self.pictures = pictures
         self.journal = journal
@@ -218,8 +220,8 @@ async def open_daemon(
     with ExitStack() as held:
         held.enter_context(data_dir.locked(directory))
         opened = tuple(held.enter_context(s) for s in _open_sockets(config, directory)) if sockets else ()
-        if opened and config.port == 0:
-            config = replace(config, port=opened[0].getsockname()[1])
+        port = opened[0].getsockname()[1] if opened and config.port == 0 else config.port
+        config = replace(config, port=port, delivery=replace(config.delivery))  # its own: a reload changes it
         secret = config.session_secret or data_dir.session_secret(directory)
         async with (
             open_database(config.database, now=clock.now(), runner=runner) as database,
@@ -377,7 +379,18 @@ def _build(p: _Parts) -> Daemon:
     root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, alarms, web, watchdog)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(
-        url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, watchdog, stopping
+        url=url,
+        services=services,
+        pictures=p.pictures,
+        journal=journal,
+        housekeeper=housekeeper,
+        gates=gates,
+        heartbeats=heartbeats,
+        channels=channels,
+        root=root,
+        watchdog=watchdog,
+        stopping=stopping,
+        config=p.config,
     )
 
 
