@@ -215,13 +215,14 @@ async def open_daemon(
     written any more: the next start then takes this run for one that was cut.
     """
     clock, rng, measures = clock or SystemClock(), rng or random.Random(), Measures()
+    config = replace(config, delivery=replace(config.delivery))  # its own: a reload changes it in place
     style = style_of(config, words)
     directory = Path(config.data_dir)
     with ExitStack() as held:
         held.enter_context(data_dir.locked(directory))
         opened = tuple(held.enter_context(s) for s in _open_sockets(config, directory)) if sockets else ()
-        port = opened[0].getsockname()[1] if opened and config.port == 0 else config.port
-        config = replace(config, port=port, delivery=replace(config.delivery))  # its own: a reload changes it
+        if opened and config.port == 0:
+            config = replace(config, port=opened[0].getsockname()[1])
         secret = config.session_secret or data_dir.session_secret(directory)
         async with (
             open_database(config.database, now=clock.now(), runner=runner) as database,
