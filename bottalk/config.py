@@ -153,6 +153,14 @@ class Config:
     backup_dir: str = setting("", "directory of backups; empty: backups in the data directory")
     backup_every: float = setting(24.0, "hours between two backups that the daemon makes; 0: none", low=0, high=8760)
     backup_keep: int = setting(7, "newest backups that are kept", low=1, high=10000)
+    alert_url: Secret = setting(
+        Secret(""),
+        "address that hears of troubles: a webhook, or a push address ending in .send; empty: none",
+        plain_env="ALERT_URL",
+    )
+    alert_disk_free: int = setting(
+        500, "MB free on the disk of the data directory below which it is a trouble; 0: never", low=0, high=100000000
+    )
     demo: bool = setting(False, "the upstream is a sandbox: plain http and its host are allowed")
     ilink: IlinkSection = field(default_factory=IlinkSection)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
@@ -175,6 +183,29 @@ class Config:
     def backups(self) -> Path:
         """The directory of the backups."""
         return Path(self.backup_dir) if self.backup_dir else Path(self.data_dir) / "backups"
+
+
+LIVE = frozenset(
+    (
+        "log_level",
+        "log_format",
+        "rate_limit",
+        "max_channels",
+        "registration",
+        "invite",
+        "admin_sees_text",
+        "log_days",
+        "log_texts",
+        "monitor_token",
+        "codes_per_address",
+        "codes_in_all",
+        "alert_url",
+        "alert_disk_free",
+        *(f"delivery.{f.name}" for f in dataclasses.fields(DeliverySettings)),
+    )
+)
+"""Settings that count at once when they are read anew: whoever needs one looks at the daemon's `Config` each time. All
+others are built into what is open, and wait for a restart."""
 
 
 CLIENT_VARIABLES = frozenset({"BOTTALK_SEND_KEY", "BOTTALK_URL"})
@@ -233,6 +264,25 @@ def value_of(config: Config, name: str) -> Any:  # noqa: ANN401 - the table hold
     for part in name.split("."):
         found = getattr(found, part)
     return found
+
+
+def changed(before: Config, after: Config) -> list[str]:
+    """The dotted names of the settings that are not the same in both, in the table's order."""
+    return [s.name for s in table() if value_of(before, s.name) != value_of(after, s.name)]
+
+
+def take_over(config: Config, found: Config) -> list[str]:
+    """Give a running daemon's `config` the live settings of `found`; the names of those that have changed.
+
+    The one place where a Config changes: in place, because all parts of the daemon hold this one, and its `delivery`.
+    They are frozen to everybody else. No await: on trio's thread nobody sees half of it.
+    """
+    names = [name for name in changed(config, found) if name in LIVE]
+    for name in names:
+        section, _, last = name.rpartition(".")
+        owner = value_of(config, section) if section else config
+        object.__setattr__(owner, last, value_of(found, name))
+    return names
 
 
 def load(
@@ -415,6 +465,9 @@ def _cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
         url = found.get(name)
         if url is not None and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url or empty):
             yield f"{name}: must be an http(s) address such as https://push.example.org, not {url!r}"
+    alert_url = found.get("alert_url")
+    if alert_url and not re.fullmatch(r"https?://[^/\s?#@]+(/\S*)?", alert_url.reveal()):
+        yield "alert_url: must be an http(s) address"  # its value is never shown
     version = found.get("ilink.client_version")
     if version is not None and not _is_version(version):
         yield f"ilink.client_version: must look like 2.4.9, each part at most 255, not {version!r}"

@@ -8,7 +8,7 @@ in all.
 import random
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,8 @@ import structlog
 import trio
 
 from bottalk import __version__
+from bottalk.actors.alarms import Alarms
+from bottalk.actors.alert import Alert
 from bottalk.actors.backups import Backups
 from bottalk.actors.binding import BindingTools
 from bottalk.actors.bindings import Bindings
@@ -47,12 +49,14 @@ from bottalk.errors import CannotWrite
 from bottalk.http.actor import Web
 from bottalk.http.app import create_app
 from bottalk.ilink.client import Ilink, IlinkSettings
+from bottalk.measures import Measures
 from bottalk.messages import UserChanged
 from bottalk.ops import backup, data_dir, limits
 from bottalk.ops.sockets import listening_socket, url_of
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels as ChannelService
 from bottalk.service.export import Export
+from bottalk.service.figures import Figures
 from bottalk.service.healths import Healths
 from bottalk.service.imports import Imports
 from bottalk.service.logs import Logs
@@ -64,6 +68,7 @@ from bottalk.service.sessions import Sessions
 from bottalk.service.stats import Stats
 from bottalk.service.status import Status
 from bottalk.service.texts import Texts as TextService
+from bottalk.service.troubles import Troubles
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
 from bottalk.store.database import Database, StoreError, open_database
@@ -108,7 +113,7 @@ class TreeStatus:
 
 
 class Daemon:
-    """A running BotTalk. `url` is where it listens; `services` are its use cases."""
+    """A running BotTalk. `url` is where it listens, `services` are its use cases, all its parts hold `config`."""
 
     def __init__(
         self,
@@ -123,8 +128,10 @@ class Daemon:
         root: Supervisor,
         watchdog: Watchdog,
         stopping: trio.Event,
+        config: Config,
     ) -> None:
         self.url = url
+        self.config = config
         self.services = services
         self.pictures = pictures
         self.journal = journal
@@ -179,6 +186,8 @@ class _Parts:
     manager: Manager | None
     sockets: tuple[socket.socket, ...]
     runner: Runner | None
+    measures: Measures
+    alert_transport: httpx.AsyncBaseTransport | None
 
 
 @asynccontextmanager
@@ -189,21 +198,24 @@ async def open_daemon(
     rng: random.Random | None = None,
     runner: Runner | None = None,
     ilink_transport: httpx.AsyncBaseTransport | None = None,
+    alert_transport: httpx.AsyncBaseTransport | None = None,
     sockets: bool = True,
     words: Words | None = None,
     manager: Manager | None = None,
 ) -> AsyncIterator[Daemon]:
     """A daemon whose tree has started. Leaving the context stops it in order; a cancel cuts it.
 
-    `runner` runs the store's blocking calls (None: threads), `ilink_transport` stands in for the network to iLink,
-    `sockets=False` leaves http out: a test hands in its own. `words` is what it says on the phone (None: as
-    the settings say). `manager` is the service manager that wants to hear how things go.
+    `runner` runs the store's blocking calls (None: threads). `ilink_transport` stands in for the network to iLink,
+    `alert_transport` for the one to the operator's address. `sockets=False` leaves http out: a test hands in its own.
+    `words` is what it says on the phone (None: as the settings say). `manager` is the service manager that wants to
+    hear how things go.
 
     Raises ConfigError (in the file of words), DataDirError, AddressError or StoreError before anything runs,
     EscalatedError (in a group) when the journal has crashed, and CannotWrite at the end when the database could not be
     written any more: the next start then takes this run for one that was cut.
     """
-    clock, rng = clock or SystemClock(), rng or random.Random()
+    clock, rng, measures = clock or SystemClock(), rng or random.Random(), Measures()
+    config = replace(config, delivery=replace(config.delivery))  # its own: a reload changes it in place
     style = style_of(config, words)
     directory = Path(config.data_dir)
     with ExitStack() as held:
@@ -214,7 +226,7 @@ async def open_daemon(
         secret = config.session_secret or data_dir.session_secret(directory)
         async with (
             open_database(config.database, now=clock.now(), runner=runner) as database,
-            Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport) as ilink,
+            Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport, measures=measures) as ilink,
         ):
             pictures, next_row_id = await load_pictures(database, clock.now())
             try:
@@ -222,7 +234,20 @@ async def open_daemon(
             except sqlite3.Error as e:
                 raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
             parts = _Parts(
-                config, style, clock, rng, database, pictures, next_row_id, ilink, secret, manager, opened, runner
+                config=config,
+                style=style,
+                clock=clock,
+                rng=rng,
+                database=database,
+                pictures=pictures,
+                next_row_id=next_row_id,
+                ilink=ilink,
+                secret=secret,
+                manager=manager,
+                sockets=opened,
+                runner=runner,
+                measures=measures,
+                alert_transport=alert_transport,
             )
             daemon = _build(parts)
             async with trio.open_nursery() as nursery:
@@ -264,7 +289,14 @@ def _build(p: _Parts) -> Daemon:
         return heartbeats.of(channel_id).started_at is not None
 
     journal = Journal(
-        p.database, p.pictures, p.config, p.clock, next_row_id=p.next_row_id, words=p.style.words, turned=turned
+        p.database,
+        p.pictures,
+        p.config,
+        p.clock,
+        next_row_id=p.next_row_id,
+        words=p.style.words,
+        turned=turned,
+        measures=p.measures,
     )
     ratelimit = RateLimit()
     heartbeats, gates = Heartbeats(), Gates(p.config.ilink, p.clock)
@@ -299,7 +331,9 @@ def _build(p: _Parts) -> Daemon:
     )
     sessions = Sessions(p.pictures, journal.mailbox, p.database, p.clock)
     services = Services(
-        pushes=Pushes(p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock),
+        pushes=Pushes(
+            p.pictures, journal.mailbox, ratelimit.mailbox, p.database, waiting, p.config, p.clock, p.measures
+        ),
         channels=ChannelService(p.pictures, bindings, healths, p.config, p.clock, journal.mailbox, channels.mailbox),
         accounts=Accounts(
             p.pictures, journal.mailbox, channels.mailbox, sessions, Export(p.pictures, p.database, p.clock), p.config
@@ -323,18 +357,41 @@ def _build(p: _Parts) -> Daemon:
             p.clock,
             partial(backup.newest_at, p.config.backups),
         ),
+        figures=Figures(p.measures, p.pictures, heartbeats, p.config, p.clock),
     )
     reminders = Reminders(p.pictures.reminders, journal.mailbox, p.config, p.clock)
     web = None
     if p.sockets:
         app = create_app(services, p.config, p.secret)
         web = Web(app, app.door, p.sockets)
-    housekeeper = Housekeeper(_jobs(p, journal, is_running), p.clock)
+    backups = _backups(p)
+    housekeeper = Housekeeper([*_jobs(p, journal, is_running), *backups], p.clock)
+    troubles = Troubles(
+        healths,
+        gates,
+        journal.status,
+        partial(data_dir.free_bytes, Path(p.config.data_dir)),
+        lambda: p.config.alert_disk_free,
+        lambda: next((job.failed for job in backups), None),
+        p.clock,
+    )
+    alarms = Alarms(troubles.signs, lambda: p.config.alert_url, Alert(p.alert_transport).tell, p.clock, p.rng)
     watchdog = Watchdog(p.manager, lambda: _vitals(root, journal), services.status.line)
-    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, web, watchdog)
+    root = _root(p, journal, ratelimit, channels, bindings, reminders, housekeeper, alarms, web, watchdog)
     url = url_of(p.sockets[0]) if p.sockets else ""
     return Daemon(
-        url, services, p.pictures, journal, housekeeper, gates, heartbeats, channels, root, watchdog, stopping
+        url=url,
+        services=services,
+        pictures=p.pictures,
+        journal=journal,
+        housekeeper=housekeeper,
+        gates=gates,
+        heartbeats=heartbeats,
+        channels=channels,
+        root=root,
+        watchdog=watchdog,
+        stopping=stopping,
+        config=p.config,
     )
 
 
@@ -354,7 +411,6 @@ def _jobs(p: _Parts, journal: Journal, is_running: Callable[[ChannelId], bool]) 
         Retention(journal.mailbox, p.config, p.clock, checkpoints.soon),
         Telling(p.pictures, journal.mailbox, p.config, p.style.words, p.clock),
         checkpoints,
-        *_backups(p),
     ]
 
 
@@ -366,6 +422,7 @@ def _root(
     bindings: Bindings,
     reminders: Reminders,
     housekeeper: Housekeeper,
+    alarms: Alarms,
     web: Web | None,
     watchdog: Watchdog,
 ) -> Supervisor:
@@ -410,11 +467,12 @@ def _root(
         ),
         ChildSpec("reminders", reminders.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=REMINDERS_STOP_S),
         ChildSpec("housekeeper", housekeeper.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0),
+        ChildSpec("alarms", alarms.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0),
     ]
     if web is not None:
         children.append(ChildSpec("http", web.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=HTTP_STOP_S))
     children.append(ChildSpec("watchdog", watchdog.run, backoff=for_ever, excess=Excess.KEEP_ON, stop_timeout=0.0))
-    return Supervisor("root", children, rng=p.rng, wall=p.clock.now, on_event=_tell)
+    return _supervisor("root", p, children)
 
 
 def _backups(p: _Parts) -> list[Backups]:
@@ -426,8 +484,8 @@ def _backups(p: _Parts) -> list[Backups]:
     return [Backups(make, partial(backup.newest_at, config.backups), every, p.clock, p.runner)]
 
 
-def _supervisor(name: str, p: _Parts) -> Supervisor:
-    return Supervisor(name, rng=p.rng, wall=p.clock.now, on_event=_tell)
+def _supervisor(name: str, p: _Parts, children: Sequence[ChildSpec] = ()) -> Supervisor:
+    return Supervisor(name, children, rng=p.rng, wall=p.clock.now, on_event=partial(_tell, p.measures))
 
 
 def style_of(config: Config, words: Words | None = None) -> Style:
@@ -450,7 +508,7 @@ def _ilink_settings(config: Config) -> IlinkSettings:
     )
 
 
-def _tell(event: SupervisionEvent) -> None:
+def _tell(measures: Measures, event: SupervisionEvent) -> None:
     """The tree's events as log lines: what an operator reads first when something is ill."""
     name = f"{event.supervisor}.{event.child}"
     match event.kind:
@@ -459,6 +517,7 @@ def _tell(event: SupervisionEvent) -> None:
         case EventKind.PARKED | EventKind.ESCALATED:
             log.error(f"actor.{event.kind.value}", actor=name, what_to_do="read the error above, restart it")
         case EventKind.RESTARTING:
+            measures.restarts[event.supervisor] += 1
             log.warning("actor.restarting", actor=name, after_s=event.delay)
         case EventKind.CUT:
             log.warning("actor.cut", actor=name)

@@ -211,6 +211,21 @@ class Outboxes:
         oldest = None if outbox is None else outbox.oldest()
         return None if oldest is None else oldest.accepted_at
 
+    def oldest_due(self, now: float) -> float | None:
+        """When the push that has waited longest was accepted, or its delay ended, of all channels; wall time. None
+        when none waits whose time has come."""
+        oldest = None
+        for outbox in self._of.values():
+            for row in outbox._rows.values():
+                if row.is_system:
+                    continue
+                since = row.accepted_at if row.not_before is None else row.not_before
+                if since <= now and (oldest is None or since < oldest):
+                    oldest = since
+                if row.not_before is None:
+                    break  # those behind it came later
+        return oldest
+
     def rows_of(self, channel_id: ChannelId) -> list[Row]:
         """The channel's rows that wait, in order."""
         outbox = self._of.get(channel_id)

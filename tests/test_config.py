@@ -2,12 +2,13 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bottalk.config import Config, ConfigError, Setting, load, read, table, value_of
+from bottalk.config import LIVE, Config, ConfigError, Setting, changed, load, read, table, take_over, value_of
 from bottalk.values import Secret
 
 FILE = Path(__file__).parent.parent / "config" / "bottalk.toml"
@@ -312,3 +313,25 @@ def test_only_secrets_come_from_files() -> None:
 
 def test_the_variables_of_client_commands_are_no_mistake() -> None:
     assert load(environ={"BOTTALK_SEND_KEY": "x", "BOTTALK_URL": "http://localhost:1"}) == Config()
+
+
+# --- settings of a running daemon ---
+
+
+def test_only_live_settings_are_taken_over_and_in_place() -> None:
+    config = load(environ={}, overrides={"rate_limit": 5, "delivery.gap": 1.0})
+    config = replace(config, delivery=replace(config.delivery))
+    held, delivery = config, config.delivery
+    found = load(environ={}, overrides={"rate_limit": 6, "delivery.gap": 2.0, "port": 1, "monitor_token": "new"})
+    assert changed(config, found) == ["port", "rate_limit", "monitor_token", "delivery.gap"]
+    assert take_over(config, found) == ["rate_limit", "monitor_token", "delivery.gap"]
+    assert (held.rate_limit, held.monitor_token, held.port) == (6, Secret("new"), 3000)
+    assert held.delivery is delivery
+    assert delivery.gap == 2.0
+    assert changed(config, found) == ["port"]
+    assert take_over(config, found) == []
+
+
+def test_live_settings_are_settings_and_what_is_open_is_not_among_them() -> None:
+    assert set(SETTINGS) >= LIVE
+    assert not LIVE & {"host", "port", "base_url", "data_dir", "session_secret", "tz", "trusted_proxies", "demo"}

@@ -39,7 +39,8 @@ ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
 REFERENCES = ("docs/cli.md", "docs/cli.en.md")
-PAGES = (*READMES, *GUIDES, *REFERENCES, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
+METRICS = ("docs/metrics.md", "docs/metrics.en.md")
+PAGES = (*READMES, *GUIDES, *REFERENCES, *METRICS, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
 
 
 def page(name: str) -> str:
@@ -71,7 +72,9 @@ def rows_of(name: str) -> list[list[str]]:
 # --- both languages say the same ---
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES, REFERENCES], ids=["README", "guide", "reference"])
+@pytest.mark.parametrize(
+    "pair", [READMES, GUIDES, REFERENCES, METRICS], ids=["README", "guide", "reference", "metrics"]
+)
 @pytest.mark.parametrize("shape", [r"^#+ ", r"^- ", r"^\|"], ids=["headings", "list items", "table rows"])
 def test_both_languages_have_the_same_shape(pair: tuple[str, str], shape: str) -> None:
     first, second = ([m.group() for m in re.finditer(shape, page(name), flags=re.M)] for name in pair)
@@ -85,7 +88,9 @@ def test_both_languages_have_the_same_code(pair: tuple[str, str]) -> None:
     assert len(first) > 5
 
 
-@pytest.mark.parametrize("pair", [READMES, GUIDES, REFERENCES], ids=["README", "guide", "reference"])
+@pytest.mark.parametrize(
+    "pair", [READMES, GUIDES, REFERENCES, METRICS], ids=["README", "guide", "reference", "metrics"]
+)
 def test_both_languages_have_the_same_first_column(pair: tuple[str, str]) -> None:
     first, second = ([re.findall(r"`[^`]+`", row[0]) for row in rows_of(name)] for name in pair)
     assert first == second
@@ -305,6 +310,7 @@ async def follow_the_guide(shell: Shell, daemon: Daemon, data_dir: Path) -> None
 STOPS = {
     "watchdog": 0.0,
     "http": HTTP_STOP_S,
+    "alarms": 0.0,
     "housekeeper": 0.0,
     "reminders": REMINDERS_STOP_S,
     "bindings": BINDINGS_STOP_S,

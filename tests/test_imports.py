@@ -15,10 +15,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bottalk.errors",
         "bottalk.config",
         "bottalk.clock",
+        "bottalk.measures",
+        "bottalk.tracing",
         "bottalk.words",
         "bottalk.secret_files",
     ),
-    ("bottalk.delivery", "bottalk.schedule", "bottalk.health"),
+    ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "bottalk.alarms"),
     ("bottalk.store", "bottalk.ilink"),
     ("bottalk.directory", "bottalk.outbox", "bottalk.agenda", "bottalk.newcomers", "bottalk.writable"),
     ("bottalk.verbs",),
@@ -31,13 +33,27 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """From left to right: a module may import from its own layer and those before it."""
 
 SIDE = {
-    "bottalk.ops": ("bottalk.values", "bottalk.messages", "bottalk.errors", "bottalk.config", "bottalk.store"),
+    "bottalk.ops": (
+        "bottalk.values",
+        "bottalk.messages",
+        "bottalk.errors",
+        "bottalk.config",
+        "bottalk.tracing",
+        "bottalk.store",
+    ),
     "bottalk.sandbox": (),
 }
 """Parts outside the row, and what of it they may import. All but the row's last three leave them alone."""
 
-PURE = ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "supervisors.restart", "bottalk.sandbox.rules")
-ACTORS = ("journal", "ratelimit", "channels", "bindings", "reminders", "housekeeper", "watchdog")
+PURE = (
+    "bottalk.delivery",
+    "bottalk.schedule",
+    "bottalk.health",
+    "bottalk.alarms",
+    "supervisors.restart",
+    "bottalk.sandbox.rules",
+)
+ACTORS = ("journal", "ratelimit", "channels", "bindings", "reminders", "housekeeper", "alarms", "watchdog")
 """They never import each other: `daemon` hands them what they talk to. (`channel` and `binding` are their children.)"""
 
 IMPURE = ("trio", "time", "random", "secrets", "os", "socket", "bottalk.clock")

@@ -46,22 +46,29 @@ class Backups(Job):
         self._one = trio.CapacityLimiter(1)
         self._not_before: float | None = None
         """On trio's clock."""
+        self.failed: tuple[float, str] | None = None
+        """Since when (wall time) they fail, and why; None while they do not."""
 
     async def round(self) -> None:
         """Make one when it is due. A cancel leaves an unfinished one, which the next one removes."""
         at = trio.current_time()
         if self._not_before is None:
             self._not_before = at + FIRST_AFTER_S
-        if at < self._not_before or not await self._run(self._is_due, self._one):
+        if at < self._not_before:
+            return
+        if not await self._run(self._is_due, self._one):
+            self.failed = None  # somebody else has made one
             return
         try:
             await self._run(lambda: self._make(self._clock.now()), self._one)
         except BotTalkError as e:
             self._not_before = trio.current_time() + RETRY_S
+            self.failed = (self._clock.now() if self.failed is None else self.failed[0], str(e))
             log.error(
                 "backup.failed", error=str(e), what_to_do="free disk space, check backup_dir; next try in an hour"
             )
             return
+        self.failed = None
         self.done += 1
         log.info("backup.made", seconds=round(trio.current_time() - at, 3))
 

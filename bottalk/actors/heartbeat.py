@@ -51,6 +51,15 @@ class Heartbeats:
             heartbeat = self._of[channel_id] = Heartbeat()
         return heartbeat
 
+    def greatest_age(self, now: float) -> float:
+        """The greatest `seconds_since_poll`; 0 when no actor runs."""
+        begun = [
+            beat.started_at if beat.polled_at is None else beat.polled_at
+            for beat in self._of.values()
+            if beat.started_at is not None
+        ]
+        return max(0.0, now - min(begun)) if begun else 0.0
+
     def suspects(self, now: float, overdue: float) -> list[ChannelId]:
         """The channels whose sends are being retried, or whose `seconds_since_poll` are `overdue` or more: a loop
         without calls, so that ten thousand can be looked at each second."""

@@ -6,6 +6,7 @@ the commit, with no await between, the pictures change, channels wake and askers
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -19,10 +20,11 @@ from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.directory import Directory
 from bottalk.errors import CannotWrite
-from bottalk.outbox import Outboxes
+from bottalk.measures import Measures
+from bottalk.outbox import Outbox, Outboxes
 from bottalk.store import bindings, channels, pushes, reminders, users
 from bottalk.store.database import Database, transaction
-from bottalk.values import User, UserId
+from bottalk.values import Settlement, User, UserId
 from bottalk.verbs.draft import Changes, Draft, Pictures
 from bottalk.verbs.table import VERBS, settles
 from bottalk.words import DEFAULT, Words
@@ -76,8 +78,10 @@ class Journal:
         next_row_id: int,
         words: Words = DEFAULT,
         turned: Callable[[UserId], None] = lambda user_id: None,
+        measures: Measures | None = None,
     ) -> None:
-        """`turned` is told of each account that was disabled or enabled, right after the commit. It must not raise."""
+        """`turned` is told of each account that was disabled or enabled, right after the commit. It must not raise.
+        `measures`: where commits and ends of rows are counted."""
         self.mailbox: Mailbox[Ask[Any]] = Mailbox("journal", MAILBOX)
         self.pictures = pictures
         self._database = database
@@ -86,6 +90,7 @@ class Journal:
         self._clock = clock
         self._next_row_id = next_row_id
         self._turned = turned
+        self._measures = measures or Measures()
         self._commits = self._verbs = self._largest = self._tries = 0
         self._last_commit_at: float | None = None
         self._cannot_write: str | None = None
@@ -124,7 +129,7 @@ class Journal:
             await self._write_group(letters)
 
     async def _write_group(self, letters: list[Letter[Ask[Any]]]) -> None:
-        now = self._clock.now()
+        now, began = self._clock.now(), time.perf_counter()
         try:
             done = await self._database.write(lambda connection: self._commit(connection, letters, now))
         except sqlite3.Error as e:
@@ -132,6 +137,8 @@ class Journal:
             return
         finally:
             self._tries += 1
+        self._measures.commit.observe(time.perf_counter() - began)
+        self._measures.group.observe(len(letters))
         self._recovered()
         self._commits, self._verbs = self._commits + 1, self._verbs + len(letters)
         self._largest, self._last_commit_at = max(self._largest, len(letters)), now
@@ -220,7 +227,9 @@ class Journal:
         for row in changes.tried:
             outboxes.of(row.channel_id).replace(row)
         for channel_id, settlement in changes.settled:
-            outboxes.of(channel_id).settle(settlement.row_id, settlement.outcome)
+            self._settle(outboxes.of(channel_id), settlement)
+        for outcome in changes.ended:
+            self._measures.ended(outcome, None, 0.0)
         for ip in changes.arrived:
             self.pictures.newcomers.add(ip, self._last_commit_at or 0.0)
         touched = {row.channel_id for row, _ in changes.born} | {row.channel_id for row in changes.tried}
@@ -232,6 +241,13 @@ class Journal:
             if user is None:
                 directory.remove_user(user_id)
         directory.gone.difference_update(changes.forgotten_users)
+
+    def _settle(self, outbox: Outbox, settlement: Settlement) -> None:
+        row = outbox.get(settlement.row_id)
+        if row is not None and not row.is_system:
+            began_at = row.accepted_at if row.not_before is None else row.not_before
+            self._measures.ended(settlement.outcome, began_at, self._last_commit_at or 0.0)
+        outbox.settle(settlement.row_id, settlement.outcome)
 
     def _put_user(self, user: User) -> None:
         old = self.pictures.directory.user(user.id)

@@ -8,12 +8,13 @@ import trio
 
 from bottalk.actors.line import AUTH_CONFIRM_S, Line, rest_after
 from bottalk.actors.tries import Frozen, Tries
+from bottalk.delivery.digest import Batch
 from bottalk.delivery.suspects import Convict
 from bottalk.delivery.verdict import Verdict
 from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkRefused, IlinkTransportError
 from bottalk.ilink.shapes import Sent
 from bottalk.messages import SendEvent, Settle
-from bottalk.values import InactiveReason, Outcome, Reason, Row, RowId, RowStatus, Settlement
+from bottalk.values import InactiveReason, Outcome, PushId, Reason, Row, RowId, RowStatus, Settlement
 
 log = structlog.get_logger()
 
@@ -21,6 +22,10 @@ SUCCESS = Outcome(RowStatus.SUCCESS)
 
 POLL_DECIDES_S = 5.0
 """Seconds without a send where a poll was answered −14 as well: its second try is due after two."""
+
+
+MOST_NAMED = 20
+"""Pushes that one line of the log names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class Outcomes:
         suspicious = not is_confirmed and line.channel().window.gives_ids
         ends = [] if part else [self._success(frozen, row, sent, suspicious=suspicious) for row in batch.rows]
         await self._settle(attempt, event, (*ends, *self._given_up(convicts)), part=part)
+        log.info(
+            "channel.sent",
+            channel=line.channel_id,
+            pushes=pushes_of(batch),
+            rows=len(batch.rows),
+            part=batch.parts_sent or None,
+            confirmed=is_confirmed,
+            ms=sent.duration_ms,
+        )
 
     async def cut(self, attempt: Attempt) -> None:
         """The call was cancelled: it may have arrived, and the next try says so."""
@@ -71,7 +85,8 @@ class Outcomes:
         line.heartbeat.last_error = str(error)
         if verdict in (Verdict.WINDOW, Verdict.OTHER):  # the token was good enough for a real answer
             self._session_suspect = self._auth_suspect = False
-        log.info("channel.send_failed", channel=line.channel_id, error=str(error), verdict=verdict.name)
+        pushes = pushes_of(attempt.frozen.batch)
+        log.info("channel.send_failed", channel=line.channel_id, pushes=pushes, error=str(error), verdict=verdict.name)
         rest = rest_after(error, line.tools.config)
         if rest is not None:
             await self._rest(attempt, error, rest)
@@ -210,12 +225,17 @@ class Outcomes:
             row = self._line.outbox.get(convict.row_id)
             if row is None:
                 continue
-            log.warning("channel.gave_up", channel=self._line.channel_id, row=row.id, ret=convict.ret)
+            log.warning("channel.gave_up", channel=self._line.channel_id, push=row.push_id, ret=convict.ret)
             response: dict[str, str | int | bool | None] = {"errcode": convict.ret, "errmsg": "refused by iLink"}
             if row.maybe_duplicate:
                 response["maybe_duplicate"] = True
             outcome = Outcome(RowStatus.FAILED, reason=Reason.ILINK_OTHER, ret=convict.ret)
             yield Settlement(row.id, outcome, response, row.attempts)
+
+
+def pushes_of(batch: Batch) -> list[PushId]:
+    """The ids of its first pushes, for the log."""
+    return [row.push_id for row in batch.rows[:MOST_NAMED]]
 
 
 def _may_have_arrived(error: IlinkError) -> bool:

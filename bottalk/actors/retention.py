@@ -26,7 +26,7 @@ class Retention(Job):
     def __init__(self, journal: Mailbox[Any], config: Config, clock: Clock, removed: Callable[[], None]) -> None:
         """`removed` is called after each round that has removed something."""
         self._journal = journal
-        self._days = config.log_days
+        self._config = config
         self._clock = clock
         self._removed = removed
 
@@ -36,7 +36,7 @@ class Retention(Job):
             await self._all(ForgetPassing())
             await self._all(EmptyLinked())
             await self._through(EmptyTexts)
-            until = self._clock.now() - self._days * DAY_S
+            until = self._clock.now() - self._config.log_days * DAY_S
             await self._through(lambda after: ForgetSettled(until, after))
         finally:
             if self.done > before:

@@ -6,7 +6,7 @@ import structlog
 import trio
 
 from bottalk.actors.line import Line
-from bottalk.actors.outcomes import Attempt, Outcomes
+from bottalk.actors.outcomes import Attempt, Outcomes, pushes_of
 from bottalk.actors.tries import Frozen, Tries, Turn
 from bottalk.delivery import pacing, queue
 from bottalk.delivery.window import closed_by
@@ -140,6 +140,8 @@ class Sender:
             )
             epoch = line.channel().window.epoch
             await line.persist(Settle(line.channel_id, line.token, SendEvent.NOTHING, epoch, ends))
+            for row, why in found:
+                log.info("push.not_sent", channel=line.channel_id, push=row.push_id, reason=why.value)
 
     def _nap(self, wait: float | None) -> float:
         """Seconds to sleep at most: until a message may go, or a row's time comes or is over.
@@ -158,6 +160,14 @@ class Sender:
         channel, tools = line.channel(), line.tools
         is_probe = closed_by(channel.window, tools.clock.now(), tools.config.delivery) is not None
         attempt = Attempt(frozen, channel.window.epoch, is_probe, trio.current_time())
+        log.debug(
+            "channel.try",
+            channel=line.channel_id,
+            pushes=pushes_of(batch),
+            client_id=batch.client_id,
+            failures=frozen.failures,
+            probe=is_probe,
+        )
         try:
             sent = await line.bot.send_message(
                 channel.wechat_openid, batch.text, client_id=batch.client_id, context_token=channel.context_token

@@ -40,7 +40,7 @@ class Telling(Job):
         self._pictures = pictures
         self._journal = journal
         self._settings = config.delivery
-        self._waking = telling.waking_of(config.delivery, ZoneInfo(config.tz))
+        self._zone = ZoneInfo(config.tz)
         self._words = words
         self._clock = clock
 
@@ -53,18 +53,19 @@ class Telling(Job):
         if not self._settings.nudge or not self._words.nudge:
             return
         found: list[ChannelId] = []
+        waking = telling.waking_of(self._settings, self._zone)
         for number, channel in enumerate(list(self._pictures.directory.channels()), 1):
             if number % LOOK == 0:
                 await trio.lowlevel.checkpoint()
-            if self._wants_nudge(channel):
+            if self._wants_nudge(channel, waking):
                 found.append(channel.id)
         for at in range(0, len(found), BITE):
             count = await self._journal.ask(Nudge(tuple(found[at : at + BITE])))
             self.done += count
             log.info("telling.nudged", channels=count)
 
-    def _wants_nudge(self, channel: Channel) -> bool:
-        if not telling.is_nudge_due(channel, self._clock.now(), self._waking, self._settings):
+    def _wants_nudge(self, channel: Channel, waking: telling.Waking) -> bool:
+        if not telling.is_nudge_due(channel, self._clock.now(), waking, self._settings):
             return False
         if not self._is_enabled(channel) or self._is_urgent(channel.id):
             return False

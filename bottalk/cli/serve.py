@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,7 +24,8 @@ from supervisors import EscalatedError, StartFailed
 
 log = structlog.get_logger()
 
-Reload = Callable[[], Awaitable[None]]
+Reload = Callable[[Config], Awaitable[None]]
+"""Takes over what can change of a running daemon's settings."""
 
 
 @click.command()
@@ -37,8 +39,8 @@ def serve(path: Path | None, **options: str | int | None) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal skips the waits.
 
     Settings come from the command line, then the environment, then the file, then their defaults. SIGHUP (systemctl
-    reload) has them read again: what is wrong with them, or what only a restart would bring about, is logged, and the
-    daemon goes on as it was. On a terminal SIGHUP, its end, is the daemon's too.
+    reload) has them read again: those that can, count at once; which ones did, and which wait for a restart, is logged.
+    Where one of them is wrong, none is taken over. On a terminal SIGHUP, its end, is the daemon's too.
 
     Under a service manager (NOTIFY_SOCKET, WATCHDOG_USEC) it is told when the daemon is ready, how things are, that it
     is alive, and when it stops.
@@ -52,7 +54,7 @@ def serve(path: Path | None, **options: str | int | None) -> None:
         config = load(path, overrides=overrides)
         configure(config)
         limits.raise_open_files()
-        sys.exit(run(config, announce, lambda: reread(config, path, overrides)))
+        sys.exit(run(config, announce, lambda running: reread(running, path, overrides)))
 
 
 def run(config: Config, started: Callable[[Daemon], None], reload: Reload) -> int:
@@ -96,7 +98,7 @@ async def until_signalled(daemon: Daemon, signals: AsyncIterator[int], reload: R
         async for number in signals:
             if number == signal.SIGHUP and reload is not None:
                 if not hurried:
-                    await daemon.reload(reload)
+                    await daemon.reload(partial(reload, daemon.config))
                 continue
             log.info("daemon.stopping", signal=signal.Signals(number).name, hurried=hurried)
             daemon.stop(now=hurried)

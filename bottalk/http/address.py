@@ -47,6 +47,10 @@ class Addresses:
                 return str(address)
         return peer
 
+    def is_proxy(self, client: tuple[str, int] | None) -> bool:
+        """Whether the peer may speak for others."""
+        return client is not None and self._is_trusted(client[0])
+
     def _is_trusted(self, peer: str) -> bool:
         address = _address(peer)
         return address is not None and any(address in net for net in self._trusted)

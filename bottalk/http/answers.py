@@ -20,7 +20,10 @@ JSON = "application/json; charset=utf-8"
 
 CORS = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"),
+    (
+        "Access-Control-Expose-Headers",
+        "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Request-Id",
+    ),
 )
 """On every API answer: pages of any origin may push. Never with credentials, so a session is of no use to them."""
 PREFLIGHT = (

@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from quart import Response, request
+import trio
+from quart import Response, g, request
 from quart.sessions import SessionInterface
 from quart.typing import ResponseTypes
 from quart.wrappers import BaseRequestWebsocket
@@ -32,6 +33,7 @@ from bottalk.http import (
     reminders,
     status,
 )
+from bottalk.http.access import HEADER, Access, route_of
 from bottalk.http.address import Addresses
 from bottalk.http.description import Description
 from bottalk.http.direct import BreakOff
@@ -40,6 +42,7 @@ from bottalk.http.guard import Guard, is_operator
 from bottalk.http.push_door import PushDoor
 from bottalk.http.router import register
 from bottalk.service.services import Services
+from bottalk.tracing import request_id
 from bottalk.values import Secret
 from supervisors import OutcomeUnknown, SupervisionError
 
@@ -82,6 +85,8 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     addresses = Addresses(config)
+    access = Access(services.figures.measures, addresses)
+    _watch(app, access)
     found = endpoints(services, config, addresses)
     described = Description((*pushes.described(), *found), config.public_url)
     guard = Guard(services.sessions, config, session_secret)
@@ -90,7 +95,7 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
     _handle_errors(app)
     app.after_request(_open_to_other_origins)
     # Quart's own way to wrap an app
-    app.door = PushDoor(app.asgi_app, services.pushes, addresses, config.max_body)
+    app.door = PushDoor(app.asgi_app, services.pushes, addresses, access, config.max_body)
     app.asgi_app = app.door  # type: ignore[method-assign]
     return app
 
@@ -105,7 +110,7 @@ def endpoints(services: Services, config: Config, addresses: Addresses) -> Seque
         *channels.endpoints(services.channels),
         *logs.endpoints(services.logs),
         *reminders.endpoints(services.reminders),
-        *status.endpoints(services.status, config),
+        *status.endpoints(services.status, services.figures, config),
         *admin.endpoints(services),
         *old.endpoints(services, binding),
         *operator.endpoints(services.users),
@@ -113,6 +118,22 @@ def endpoints(services: Services, config: Config, addresses: Addresses) -> Seque
         *operator_imports.endpoints(services.imports),
         *operator_status.endpoints(services.status, addresses),
     )
+
+
+def _watch(app: QuartTrio, access: Access) -> None:
+    """Every answer that the app gives, those of its error handlers too."""
+
+    @app.before_request
+    async def begin() -> None:
+        g.began = trio.current_time()
+        request_id.set(access.request_id(request.scope["client"], dict(request.scope["headers"])))
+
+    @app.after_request
+    async def end(response: Response) -> Response:
+        response.headers[HEADER] = request_id.get()
+        why = {"why": g.why} if "why" in g else {}
+        access.ended(g.began, request_id.get(), route_of(request), request.method, response.status_code, **why)
+        return response
 
 
 async def _open_to_other_origins(response: Response) -> Response:
@@ -127,7 +148,7 @@ async def _open_to_other_origins(response: Response) -> Response:
 def _handle_errors(app: QuartTrio) -> None:
     @app.errorhandler(Invalid)
     async def invalid(error: Invalid) -> Response:
-        log.info("http.bad_input", route=_route(), why=error.text)
+        g.why = error.text
         return _error(error.text, error.status)
 
     @app.errorhandler(Refused)
@@ -154,21 +175,15 @@ def _handle_errors(app: QuartTrio) -> None:
     @app.errorhandler(CannotWrite)
     @app.errorhandler(SupervisionError)
     async def busy(error: Exception) -> Response:
-        log.warning("http.busy", route=_route(), why=str(error))
+        log.warning("http.busy", route=route_of(request), why=str(error))
         if _is_management():
             return answers.respond(answers.cannot_save())
         return answers.respond(push_answers.refusal(Refusal.BUSY, strict=False))
 
     @app.errorhandler(Exception)
     async def bug(error: Exception) -> Response:
-        log.error("http.bug", route=_route(), exc_info=error)
+        log.error("http.bug", route=route_of(request), exc_info=error)
         return _error(Refusal.BUG.text, 500)
-
-
-def _route() -> str:
-    """The route as declared, never the path: paths hold SendKeys."""
-    endpoint = request.endpoint or "-"
-    return endpoint.partition(" ")[2] or endpoint
 
 
 def _is_management() -> bool:

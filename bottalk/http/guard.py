@@ -51,7 +51,7 @@ class Guard:
         self._signer = Signer(secret.reveal(), salt=COOKIE)
         self._secure = config.public_url.startswith("https://")
         self._own_host = urlsplit(config.public_url).netloc.lower()
-        self._monitor = config.monitor_token
+        self._config = config
 
     async def admit(
         self, request: Request, access: Access, *, opens_session: bool
@@ -111,6 +111,7 @@ class Guard:
 
     def _is_monitor(self, request: Request) -> bool:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if not self._monitor or kind.lower() != "bearer":
+        monitor = self._config.monitor_token
+        if not monitor or kind.lower() != "bearer":
             return False
-        return hmac.compare_digest(token.strip().encode(), self._monitor.reveal().encode())
+        return hmac.compare_digest(token.strip().encode(), monitor.reveal().encode())

@@ -10,17 +10,16 @@ from bottalk.http.answers import RETRY_LATER, Answer, encode
 from bottalk.service.pushes import PushAnswer, RowAnswer
 from bottalk.values import Outcome, Reason, RowStatus, RowStory
 
-# the strictest reason wins the sum: what the row says, what the sum says, and what to do now
-_SUMS: tuple[tuple[Reason, str, str], ...] = (
-    (Reason.CHANNEL_DEAD, "channel_dead", "微信登录已失效，请重新扫码绑定。消息已保存，绑定后自动补发。"),
-    (
-        Reason.ACCOUNT_RESTRICTED,
-        "account_restricted",
-        "该微信暂时只能接收、不能发送，请在微信里给机器人发一条消息；若仍不行，请重新扫码绑定。消息已保存。",
-    ),
-    (Reason.CONTEXT_EXPIRED, "context_expired", "请在微信里给机器人回复任意内容，已保存的消息会立即送达。"),
-)
-_TRANSIENT = ("transient", "暂时无法发送，请稍后重试。")
+# what to do now, by the reason of the whole push
+_TRANSIENT = "transient"
+_HINTS = {
+    "channel_dead": "微信登录已失效，请重新扫码绑定。消息已保存，绑定后自动补发。",
+    "account_restricted": "该微信暂时只能接收、不能发送，请在微信里给机器人发一条消息；"
+    "若仍不行，请重新扫码绑定。消息已保存。",
+    "context_expired": "请在微信里给机器人回复任意内容，已保存的消息会立即送达。",
+    _TRANSIENT: "暂时无法发送，请稍后重试。",
+}
+_KEPT = {"success": (0, "success", "SUCCESS"), "queued": (0, "queued", "SUCCESS")}
 
 
 class WindowBody(Struct, frozen=True):
@@ -84,8 +83,8 @@ class _WxStatus(Struct, frozen=True):
 def failed(rows: list[RowBody], pushid: str, readkey: str, reason: Reason | None = None) -> PushBody:
     """No channel has it: for the description."""
     code, message, constant = ALL_FAILED
-    word, hint = next(((word, hint) for why, word, hint in _SUMS if why is reason), _TRANSIENT)
-    return PushBody(code, message, PushData(code, constant, rows, pushid, readkey, word, hint))
+    word = _TRANSIENT if reason is None or reason not in _HINTS else reason.value
+    return PushBody(code, message, PushData(code, constant, rows, pushid, readkey, word, _HINTS[word]))
 
 
 def push(answer: PushAnswer) -> Answer:
@@ -95,8 +94,9 @@ def push(answer: PushAnswer) -> Answer:
         text = answer.refusal.text.format(limit=answer.rate.limit) if answer.rate else ""
         refused = refusal(answer.refusal, strict=answer.strict, text=text)
         return Answer(refused.body, refused.status, (*refused.headers, *rate))
-    code, message, constant = _sum(answer.rows)
-    reason, hint = _reason(answer.rows) if code else (UNSET, UNSET)
+    told, why = answer.told
+    code, message, constant = _KEPT.get(told, ALL_FAILED)
+    reason, hint = (why, _HINTS[why]) if code else (UNSET, UNSET)
     data = PushData(
         errno=code,
         error=constant,
@@ -136,27 +136,10 @@ def _rate(answer: PushAnswer) -> tuple[tuple[str, str], ...]:
     return told if rate.granted else (*told, ("Retry-After", str(rate.resets_in)))
 
 
-def _sum(rows: Sequence[RowAnswer]) -> tuple[int, str, str]:
-    states = {row.outcome.status for row in rows}
-    if RowStatus.SUCCESS in states:
-        return 0, "success", "SUCCESS"
-    if RowStatus.QUEUED in states:
-        return 0, "queued", "SUCCESS"
-    return ALL_FAILED
-
-
 def _strict_status(code: int, message: str, rows: Sequence[RowAnswer]) -> int:
     if code == 0:
         return 200 if message == "success" else 202
     return 202 if any(row.outcome.kept for row in rows) else 503
-
-
-def _reason(rows: Sequence[RowAnswer]) -> tuple[str, str]:
-    reasons = {row.outcome.reason for row in rows}
-    for reason, word, hint in _SUMS:
-        if reason in reasons:
-            return word, hint
-    return _TRANSIENT
 
 
 def _row(row: RowAnswer) -> RowBody:

@@ -7,11 +7,14 @@ that hangs up changes nothing: its push goes on.
 from collections.abc import Mapping
 
 import structlog
+import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 from msgspec import Struct
 
+from bottalk import tracing
 from bottalk.errors import Invalid, Refusal
 from bottalk.http import answers, push_answers
+from bottalk.http.access import Access
 from bottalk.http.address import Addresses
 from bottalk.http.answers import Answer
 from bottalk.http.direct import BreakOff, DirectAnswer, DirectRequest
@@ -39,10 +42,13 @@ class PushDoor:
     """In front of `inner`, which has all the other routes. The server asks it directly; as ASGI it serves tests and
     whoever mounts the app elsewhere."""
 
-    def __init__(self, inner: ASGIFramework, pushes: Pushes, addresses: Addresses, max_body: int) -> None:
+    def __init__(
+        self, inner: ASGIFramework, pushes: Pushes, addresses: Addresses, access: Access, max_body: int
+    ) -> None:
         self._inner = inner
         self._pushes = pushes
         self._addresses = addresses
+        self._access = access
         self.max_body = max_body
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -68,41 +74,59 @@ class PushDoor:
         return None
 
     async def answer(self, route: Found, request: DirectRequest) -> DirectAnswer:
+        began, headers = trio.current_time(), dict(request.headers)
+        name = self._access.request_id(request.client, headers)
+        story: dict[str, str | int] = {}
         try:
-            return _direct(await self._push(route, request))
+            answer = await self._push(route, request, headers, story)
         except Invalid as e:
-            return self._invalid(route, e)
+            answer = _invalid(e)
+            story["why"] = e.text
         except OutcomeUnknown as e:
             raise BreakOff from e  # the journal died with it in hand: kept or not, nobody knows
         except Exception as e:
-            log.error("http.bug", route=route.route.rule, exc_info=e)
-            return _direct(push_answers.refusal(Refusal.BUG, strict=True))
+            log.error("http.bug", request=name, route=route.route.rule, exc_info=e)
+            answer = push_answers.refusal(Refusal.BUG, strict=True)
+        self._access.ended(began, name, route.route.rule, request.method, answer.status, **story)
+        return _direct(answer, name)
 
     def too_large(self, route: Found) -> DirectAnswer:
-        return self._invalid(route, Invalid("请求体过大", 413))
+        return self._broken_off(route, Invalid("请求体过大", 413))
 
     def too_slow(self, route: Found) -> DirectAnswer:
-        return self._invalid(route, Invalid("请求超时", 408))
+        return self._broken_off(route, Invalid("请求超时", 408))
 
-    def _invalid(self, route: Found, error: Invalid) -> DirectAnswer:
-        log.info("http.bad_input", route=route.route.rule, why=error.text)
-        return _direct(push_answers.refusal(Refusal.BAD_INPUT, strict=True, text=error.text, status=error.status))
+    def _broken_off(self, route: Found, error: Invalid) -> DirectAnswer:
+        """Only bodies are cut short, and only a POST has one."""
+        name = tracing.mint()
+        self._access.ended(trio.current_time(), name, route.route.rule, "POST", error.status, why=error.text)
+        return _direct(_invalid(error), name)
 
-    async def _push(self, found: Found, request: DirectRequest) -> Answer:
+    async def _push(
+        self, found: Found, request: DirectRequest, headers: Mapping[bytes, bytes], story: dict[str, str | int]
+    ) -> Answer:
+        """Puts what the log says of the push into `story`. Raises Invalid."""
         if request.method == "OPTIONS":
             return _PREFLIGHT
         if request.method not in METHODS:
             # HEAD too: link previews and scanners must not send messages
             refused = push_answers.refusal(Refusal.BAD_INPUT, strict=True, text="不支持的请求方法", status=405)
             return Answer(refused.body, refused.status, _ALLOW)
-        headers = dict(request.headers)
         body = b"" if request.method in BODILESS else request.body
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         fields = parse(request.query, body, content_type, found.route.plain_text_as)
         key = found.key or fields.text("key").strip() or _bearer(headers)
         ip = self._addresses.of(request.client, headers)
         form = push_form(fields, key, found.route.texts, ip, _idempotency_key(headers))
-        return push_answers.push(await self._pushes.push(form))
+        answer = await self._pushes.push(form)
+        outcome, reason = answer.told
+        story["outcome"] = outcome
+        if reason:
+            story["reason"] = reason
+        if answer.push_id is not None:
+            story["push"] = answer.push_id
+            story["channels"] = len(answer.rows)
+        return push_answers.push(answer)
 
     async def _read(self, receive: ASGIReceiveCallable) -> bytes | None:
         """The body, as far as it is not too large; None when the client hangs up."""
@@ -115,8 +139,12 @@ class PushDoor:
         return body
 
 
-def _direct(answer: Answer) -> DirectAnswer:
-    headers = [*_CORS]
+def _invalid(error: Invalid) -> Answer:
+    return push_answers.refusal(Refusal.BAD_INPUT, strict=True, text=error.text, status=error.status)
+
+
+def _direct(answer: Answer, request_id: str) -> DirectAnswer:
+    headers = [*_CORS, (b"x-request-id", request_id.encode())]
     if answer.status != 204:
         headers += [(b"content-type", _CONTENT_TYPE), (b"content-length", b"%d" % len(answer.body))]
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]

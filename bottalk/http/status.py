@@ -9,6 +9,7 @@ from bottalk.config import Config
 from bottalk.http import answers, metrics
 from bottalk.http.answers import Answer, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
+from bottalk.service.figures import Figures
 from bottalk.service.status import LISTED, MOST_LISTED, Status, StatusView, Which
 
 TEXT = "text/plain; charset=utf-8"
@@ -31,8 +32,8 @@ class StatusForm(Struct, frozen=True):
     after: Annotated[int, Meta(ge=0, le=2**53, description="The last id of the page before.")] = 0
 
 
-def endpoints(status: Status, config: Config) -> Sequence[Endpoint[Any]]:
-    registry = metrics.registry(status)
+def endpoints(status: Status, figures: Figures, config: Config) -> Sequence[Endpoint[Any]]:
+    registry = metrics.registry(status, figures)
 
     async def public_config(call: Call[NoForm]) -> Answer:
         return answers.encoded(PublicConfig(config.public_url))

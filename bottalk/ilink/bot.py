@@ -4,8 +4,9 @@ import trio
 
 from bottalk.ilink import answers
 from bottalk.ilink.calls import Calls, call, successful
+from bottalk.ilink.errors import IlinkTransportError, Kind
 from bottalk.ilink.hosts import Origin
-from bottalk.ilink.line import Line
+from bottalk.ilink.line import Line, Request
 from bottalk.ilink.shapes import Sent, Updates
 from bottalk.values import Secret
 
@@ -15,6 +16,10 @@ MAX_TEXT_BYTES = 16_384
 _BOT_MESSAGE = 2
 _FINISHED = 2
 _TEXT = 1
+
+
+class _Unanswered(IlinkTransportError):
+    """A poll that iLink did not answer in time."""
 
 
 class Bot:
@@ -63,16 +68,22 @@ class Bot:
         request = self._calls.post("/ilink/bot/getupdates", {"get_updates_buf": cursor}, self._token)
         self._polling = True
         try:
-            with trio.move_on_after(self._hold + self._calls.settings.poll_grace) as scope:
-                answer = await self._polls.exchange(request)
+            with self._calls.tallies["getupdates"]:
+                found = await self._poll(self._polls, request)
+        except _Unanswered:
+            return Updates(answered=False)
         finally:
             self._polling = False
-        if scope.cancelled_caught:
-            return Updates(answered=False)
-        found = answers.updates(successful(answer).body, (self._token,))
         if found.next_timeout_s is not None:
             self._hold = found.next_timeout_s
         return found
+
+    async def _poll(self, line: Line, request: Request) -> Updates:
+        with trio.move_on_after(self._hold + self._calls.settings.poll_grace) as scope:
+            answer = await line.exchange(request)
+        if scope.cancelled_caught:
+            raise _Unanswered(Kind.TIMEOUT, maybe_arrived=True)
+        return answers.updates(successful(answer).body, (self._token,))
 
     async def send_message(self, to: str, text: str, *, client_id: str, context_token: Secret | None) -> Sent:
         """Send a text to `to`, exactly as received (case!). `context_token`: of the latest inbound message, if any.
@@ -101,17 +112,17 @@ class Bot:
         line, lines, begun = self._sends, self._calls.lines, trio.current_time()
         lines.take(line)
         self._sending = True
-        try:
-            answer = await call(line, request, self._calls.settings.send_timeout)
-        finally:
-            self._sending = False
-            lines.rest(line)
         hide = (self._token, Secret(text), *((context_token,) if context_token else ()))
-        return Sent(
-            message_id=answers.sent_message_id(answer.body, hide),
-            http_status=answer.status,
-            duration_ms=round((trio.current_time() - begun) * 1000),
-        )
+        with self._calls.tallies["sendmessage"]:
+            try:
+                answer = await call(line, request, self._calls.settings.send_timeout)
+            finally:
+                self._sending = False
+                lines.rest(line)
+            message_id = answers.sent_message_id(answer.body, hide)
+        seconds = trio.current_time() - begun
+        self._calls.send_seconds.observe(seconds)
+        return Sent(message_id, http_status=answer.status, duration_ms=round(seconds * 1000))
 
     @property
     def is_cold(self) -> bool:
@@ -159,8 +170,9 @@ class Bot:
     async def _tell(self, target: str, body: dict[str, str], *, or_empty: bool) -> None:
         line = self._calls.lines.shared(self._origin)
         request = self._calls.post(target, body, self._token)
-        answer = await call(line, request, self._calls.settings.other_timeout)
-        answers.accepted(answer.body, (self._token,), or_empty=or_empty)
+        with self._calls.tallies[target.rpartition("/")[2]]:
+            answer = await call(line, request, self._calls.settings.other_timeout)
+            answers.accepted(answer.body, (self._token,), or_empty=or_empty)
 
 
 def sendable_text(text: str) -> str:

@@ -12,6 +12,8 @@ from bottalk.ilink.headers import Headers
 from bottalk.ilink.line import Answer, Line, Request
 from bottalk.ilink.lines import Lines
 from bottalk.ilink.settings import IlinkSettings
+from bottalk.ilink.tally import tallies
+from bottalk.measures import Measures
 from bottalk.values import Secret
 
 _encode = msgspec.json.Encoder().encode
@@ -20,10 +22,12 @@ _encode = msgspec.json.Encoder().encode
 class Calls:
     """Makes the requests of one daemon; shared by its bots."""
 
-    def __init__(self, settings: IlinkSettings, lines: Lines, rng: random.Random) -> None:
+    def __init__(self, settings: IlinkSettings, lines: Lines, rng: random.Random, measures: Measures) -> None:
         self.settings = settings
         self.hosts = settings.hosts
         self.lines = lines
+        self.tallies = tallies(measures.calls)
+        self.send_seconds = measures.send
         self._headers = Headers(settings, rng)
         self._base_info = {"channel_version": settings.client_version, "bot_agent": settings.agent}
 

@@ -18,6 +18,7 @@ from bottalk.ilink.lines import Lines
 from bottalk.ilink.opening import open_stream
 from bottalk.ilink.settings import IlinkSettings
 from bottalk.ilink.shapes import QrCode, QrState, QrStatus
+from bottalk.measures import Measures
 from bottalk.values import Secret
 
 __all__ = ["Bot", "Ilink", "IlinkSettings"]
@@ -40,9 +41,11 @@ class Ilink:
         proxies: Mapping[str, str] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         opener: Opener = open_stream,
+        measures: Measures | None = None,
     ) -> None:
+        """`measures`: where calls are counted."""
         self._lines = Lines(settings, transport=transport, proxies=proxies, ssl_context=ssl_context, opener=opener)
-        self._calls = Calls(settings, self._lines, rng)
+        self._calls = Calls(settings, self._lines, rng, measures or Measures())
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,8 +76,9 @@ class Ilink:
         """
         line = self._lines.shared(self._calls.hosts.fixed)
         request = self._calls.post("/ilink/bot/get_bot_qrcode?bot_type=3", {"local_token_list": []})
-        answer = await call(line, request, self._calls.settings.qrcode_timeout)
-        return answers.qr_code(answer.body)
+        with self._calls.tallies["get_bot_qrcode"]:
+            answer = await call(line, request, self._calls.settings.qrcode_timeout)
+            return answers.qr_code(answer.body)
 
     async def get_qrcode_status(
         self, qrcode: Secret, *, verify_code: Secret | None = None, host: str | None = None
@@ -92,13 +96,14 @@ class Ilink:
         request = self._calls.get(f"/ilink/bot/get_qrcode_status?{urlencode(query)}")
         # Held for long, and there may be hundreds: no place for the small shared pool.
         line = self._lines.own(origin)
+        hide = (qrcode, verify_code) if verify_code else (qrcode,)
         try:
-            answer = await call(line, request, self._calls.settings.status_timeout)
+            with self._calls.tallies["get_qrcode_status"]:
+                answer = await call(line, request, self._calls.settings.status_timeout)
+                return answers.qr_status(answer.body, self._calls.hosts, hide)
         except IlinkTransportError as e:
             if e.kind is Kind.TIMEOUT and e.maybe_arrived:
                 return QrStatus(QrState.WAIT, status="wait")
             raise
         finally:
             await line.aclose()
-        hide = (qrcode, verify_code) if verify_code else (qrcode,)
-        return answers.qr_status(answer.body, self._calls.hosts, hide)

@@ -15,6 +15,15 @@ LONGEST_SOCKET_PATH = 107
 """Bytes: the kernel's limit for the path of a Unix socket."""
 
 
+def free_bytes(directory: Path) -> int | None:
+    """What may still be written on its disk; None where that cannot be told."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
 class DataDirError(BotTalkError):
     """The data directory cannot be used; the text says why and what to do."""
 

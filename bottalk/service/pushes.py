@@ -13,6 +13,7 @@ from bottalk.config import Config
 from bottalk.delivery import window as windows
 from bottalk.directory import wanted_channels
 from bottalk.errors import CannotWrite, NoAccount, OtherContent, Refusal
+from bottalk.measures import Measures
 from bottalk.messages import Accept, Accepted, Spend, Spent
 from bottalk.service.waiting import Slot, Waiting
 from bottalk.store import pushes as push_rows
@@ -23,6 +24,7 @@ from bottalk.values import (
     Outcome,
     Priority,
     PushId,
+    Reason,
     RowStatus,
     RowStory,
     Secret,
@@ -35,6 +37,10 @@ from supervisors import Mailbox, MailboxFull, NotTaken
 
 TAKEN_WITHIN_S = 10.0
 """Seconds a push may wait for the journal to take it; then nothing was kept and the caller is told so (50301)."""
+
+
+STRICTEST = (Reason.CHANNEL_DEAD, Reason.ACCOUNT_RESTRICTED, Reason.CONTEXT_EXPIRED)
+"""Of the reasons of several rows, the first of these is the push's; `transient` where there is none of them."""
 
 
 class PushForm(Struct, frozen=True):
@@ -77,6 +83,19 @@ class PushAnswer(Struct, frozen=True):
     rows: tuple[RowAnswer, ...] = ()
     rate: Spent | None = None
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """What the caller is told in sum: `success`, `queued`, `failed`, `refused`; and why, where it is no success."""
+        if self.refusal is not None:
+            return "refused", self.refusal.constant.lower()
+        states = {row.outcome.status for row in self.rows}
+        if RowStatus.SUCCESS in states:
+            return "success", ""
+        if RowStatus.QUEUED in states:
+            return "queued", ""
+        reasons = {row.outcome.reason for row in self.rows}
+        return "failed", next((why.value for why in STRICTEST if why in reasons), "transient")
+
 
 class Pushes:
     """The use cases of the push API."""
@@ -90,6 +109,7 @@ class Pushes:
         waiting: Waiting,
         config: Config,
         clock: Clock,
+        measures: Measures,
     ) -> None:
         self._pictures = pictures
         self._journal = journal
@@ -98,11 +118,17 @@ class Pushes:
         self._waiting = waiting
         self._config = config
         self._clock = clock
+        self._measures = measures
         self._underway: dict[tuple[UserId, str], trio.Event] = {}
         """Idempotency keys whose first push is being accepted; set when that is decided."""
 
     async def push(self, form: PushForm) -> PushAnswer:
         """Accept the push and wait, as long as waiting can help, for what becomes of it. A cancel changes nothing."""
+        answer = await self._push(form)
+        self._measures.pushes[answer.told] += 1
+        return answer
+
+    async def _push(self, form: PushForm) -> PushAnswer:
         user = self._pictures.directory.user_of_key(form.key.reveal())
         if user is None or user.is_disabled:
             return PushAnswer(bool(form.strict), Refusal.BAD_KEY if form.key else Refusal.NO_KEY)

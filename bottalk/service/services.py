@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels
+from bottalk.service.figures import Figures
 from bottalk.service.imports import Imports
 from bottalk.service.logs import Logs
 from bottalk.service.operations import Operations
@@ -30,3 +31,4 @@ class Services:
     users: Users
     operations: Operations
     imports: Imports
+    figures: Figures

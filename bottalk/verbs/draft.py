@@ -22,6 +22,7 @@ from bottalk.values import (
     ChannelId,
     ChannelStatus,
     InactiveReason,
+    Outcome,
     Reminder,
     ReminderId,
     Row,
@@ -58,6 +59,8 @@ class Changes:
     moved: list[tuple[RowId, ChannelId, ChannelId]] = field(default_factory=list)
     """A waiting row, whose it was, whose it is."""
     settled: list[tuple[ChannelId, Settlement]] = field(default_factory=list)
+    ended: list[Outcome] = field(default_factory=list)
+    """Of pushes' rows that were born settled; nobody waits for them, they are counted."""
     tried: list[Row] = field(default_factory=list)
     bindings: dict[str, Binding] = field(default_factory=dict)
     reminders: dict[ReminderId, Reminder | None] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Changes:
         self.born += other.born
         self.moved += other.moved
         self.settled += other.settled
+        self.ended += other.ended
         self.tried += other.tried
         self.bindings.update(other.bindings)
         self.reminders.update(other.reminders)

@@ -69,6 +69,8 @@ def accept(draft: Draft, m: Accept) -> Accepted:
         key = None  # (account, key) is unique in the journal, so the first row alone carries it
         if outcome.status is RowStatus.QUEUED:
             draft.mine.born.append((row, m.listener))
+        elif not row.is_system:
+            draft.mine.ended.append(outcome)
         rows.append((channel_id, row_id, outcome))
     return Accepted(push_id, secret, tuple(rows))
 

@@ -15,6 +15,7 @@ import httpx
 import trio
 
 from bottalk.words import DEFAULT
+from tests.support.leaks import leaks, stored
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -95,6 +96,8 @@ def process_of(
             popen.wait()
             if popen.stdout is not None:
                 popen.stdout.close()
+    found = leaks(errors.read_text(errors="replace").splitlines(), stored(errors.parent))
+    assert found == [], "a secret is in the log of a process"
 
 
 @dataclass(slots=True)

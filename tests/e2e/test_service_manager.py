@@ -51,16 +51,25 @@ async def test_what_a_service_manager_hears_from_start_to_stop(tmp_path: Path) -
             assert said.index("RELOADING=1") < len(said) - 1 - said[::-1].index("READY=1")
 
 
-async def test_a_reload_says_what_is_wrong_or_has_changed_and_the_daemon_goes_on(tmp_path: Path) -> None:
+async def test_a_reload_counts_at_once_where_it_can_and_says_where_not(tmp_path: Path) -> None:
     file = tmp_path / "bottalk.toml"
     file.write_text("max_channels = 3\n")
     async with field(tmp_path) as the, the.daemon(arguments=("--config", str(file))) as daemon:
-        file.write_text('max_channels = 4\nmonitor_token = "hush-hush"\n')
+        monitor = {"Authorization": "Bearer hush-hush-token"}
+        assert (await the.client.get(f"{the.url}/metrics", headers=monitor)).status_code == 401
+        file.write_text(
+            'max_channels = 4\nmonitor_token = "hush-hush-token"\ntz = "Europe/Berlin"\nlog_level = "debug"\n'
+        )
         daemon.signal(signal.SIGHUP)
-        await until_logged(the, daemon, '"names": ["max_channels", "monitor_token"]')
-        file.write_text("max_chanels = 4\n")
+        await until_logged(the, daemon, '"names":["log_level","max_channels","monitor_token"]')
+        await until_logged(the, daemon, '"names":["tz"]')
+        assert (await the.client.get(f"{the.url}/metrics", headers=monitor)).status_code == 200
+        await until_logged(the, daemon, '"route":"/metrics"')
+        file.write_text("max_chanels = 4\nrate_limit = -1\n")
         daemon.signal(signal.SIGHUP)
         await until_logged(the, daemon, "did you mean 'max_channels'")
+        await until_logged(the, daemon, "rate_limit: must be at least 0")
+        assert (await the.client.get(f"{the.url}/metrics", headers=monitor)).status_code == 200
         assert (await the.client.get(f"{the.url}/readyz")).status_code == 200
         daemon.signal(signal.SIGTERM)
         assert await daemon.ended() == 0

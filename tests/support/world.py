@@ -129,6 +129,7 @@ def config_for(data_dir: Path, **overrides: Any) -> Config:  # noqa: ANN401
         "demo": True,
         "codes_per_address": 1000,
         "backup_every": 0,
+        "alert_disk_free": 0,
         "ilink.base_url": "http://ilink.test",
     }
     return load(environ={}, overrides=settings | overrides)
@@ -146,6 +147,7 @@ async def open_world(
     wire: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda sandbox: sandbox,
     words: Words = UNASKED,
     manager: Manager | None = None,
+    alert_transport: httpx.AsyncBaseTransport | None = None,
     **overrides: Any,  # noqa: ANN401
 ) -> AsyncIterator[World]:
     """A running daemon on `data_dir`. Hand the last world's `sandbox` and `clock` in to restart on the same data.
@@ -165,5 +167,6 @@ async def open_world(
         sockets=False,
         words=words,
         manager=manager,
+        alert_transport=alert_transport,
     ) as daemon:
         yield World(daemon, sandbox, clock)
