@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -34,22 +32,13 @@ from bottalk.sandbox.rules.parameters import Parameters
 from bottalk.sandbox.server import serve
 from bottalk.values import ChannelStatus, Secret
 from bottalk.words import DEFAULT
+from tests.support.reader import ROOT, Shell, blocks, page, rows_of, until
 
-ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
 REFERENCES = ("docs/cli.md", "docs/cli.en.md")
 METRICS = ("docs/metrics.md", "docs/metrics.en.md")
 PAGES = (*READMES, *GUIDES, *REFERENCES, *METRICS, "CHANGELOG.md", "docs/architecture.md", "data/README.md")
-
-
-def page(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def blocks(name: str, kind: str) -> list[str]:
-    """The fenced blocks of that kind: `bash` speaks to a running daemon, `sh` starts things."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", page(name), flags=re.M | re.S)
 
 
 def accepted_by_cli(words: list[str]) -> None:
@@ -62,11 +51,6 @@ def accepted_by_cli(words: list[str]) -> None:
         group, words = command, words[1:]
     with command.make_context(words[0], words[1:]):
         pass
-
-
-def rows_of(name: str) -> list[list[str]]:
-    """The cells of every table row of the page."""
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page(name).splitlines() if line[:1] == "|"]
 
 
 # --- both languages say the same ---
@@ -179,44 +163,6 @@ def test_the_table_of_settings_has_their_defaults(name: str) -> None:
 
 REMINDED = {title for name in (READMES[0], GUIDES[0]) for title in re.findall(r"'title=([^']+)' -d 'time=", page(name))}
 TOKEN = "what-MONITOR_TOKEN-is-set-to"
-
-
-class Shell:
-    """Runs the blocks one after the other as one reader would: same directory, same variables."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    async def run(self, script: str) -> str:
-        """What it printed; every request was answered with HTTP 200. Raises subprocess.CalledProcessError."""
-        start = """curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }\n"""
-        start += "[ ! -e variables ] || . ./variables\n"
-        keep = "declare -p BASE QR KEY ID PUSH READ OTHER ROW REMINDER TOKEN 2>/dev/null >variables || true\n"
-        done = await self.command("bash", "-eu", "-c", f"{start}{script}\n{keep}")
-        statuses = re.findall(r"^HTTP (\d+)$", done.stderr.decode(), flags=re.M)
-        assert statuses
-        assert set(statuses) == {"200"}, script
-        return done.stdout.decode()
-
-    async def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._directory), "LC_ALL": "C.UTF-8"}
-        with trio.fail_after(30):
-            return await trio.run_process(
-                words, cwd=self._directory, env=environ, capture_stdout=True, capture_stderr=True, stdin=b""
-            )
-
-    def json(self, file: str) -> Any:  # noqa: ANN401 - JSON
-        return json.loads((self._directory / file).read_bytes())
-
-    def bytes(self, file: str) -> bytes:
-        return (self._directory / file).read_bytes()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """What the daemon does of itself, on real time: seen at once when it has happened, failed after 15 s."""
-    with trio.fail_after(15):
-        while not condition():  # noqa: ASYNC110 - no event tells of a foreign condition
-            await trio.sleep(0.02)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

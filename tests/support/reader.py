@@ -1,0 +1,84 @@
+"""A reader of the product's pages, who types what stands in them."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+
+ROOT = Path(__file__).parent.parent.parent
+
+KEPT = "BASE QR KEY ID PUSH READ OTHER ROW REMINDER TOKEN"
+"""Shell variables that one block of a page leaves for the next."""
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, kind: str) -> list[str]:
+    """The fenced blocks of that kind.
+
+    `bash` is run against a daemon, `sh` starts things, `console` needs what a test's machine does not have.
+    """
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page(name), flags=re.M | re.S)
+
+
+def rows_of(name: str) -> list[list[str]]:
+    """The cells of every table row of the page."""
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page(name).splitlines() if line[:1] == "|"]
+
+
+class Shell:
+    """Runs the blocks one after the other as one reader would: same directory, same variables.
+
+    `bottalk` is this source's command and `sudo` nothing but what follows it. `environ` is added to a bare one.
+    """
+
+    def __init__(self, directory: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._directory = directory
+        place = directory / "bin"
+        place.mkdir()
+        for name, script in (("bottalk", f'exec "{sys.executable}" -m bottalk "$@"'), ("sudo", 'exec "$@"')):
+            (place / name).write_text(f"#!/bin/sh\n{script}\n")
+            (place / name).chmod(0o755)
+        self._environ = {
+            "PATH": f"{place}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(directory),
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            **(environ or {}),
+        }
+
+    async def run(self, script: str) -> str:
+        """What it printed; every request of curl was answered with HTTP 200. Raises subprocess.CalledProcessError."""
+        start = """curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }\n"""
+        start += "[ ! -e variables ] || . ./variables\n"
+        keep = f"declare -p {KEPT} 2>/dev/null >variables || true\n"
+        done = await self.command("bash", "-eu", "-c", f"{start}{script}\n{keep}")
+        statuses = re.findall(r"^HTTP (\d+)$", done.stderr.decode(), flags=re.M)
+        assert set(statuses) == ({"200"} if re.search(r"^(?!#).*\bcurl ", script, flags=re.M) else set()), script
+        return done.stdout.decode()
+
+    async def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        with trio.fail_after(60):
+            return await trio.run_process(
+                words, cwd=self._directory, env=self._environ, capture_stdout=True, capture_stderr=True, stdin=b""
+            )
+
+    def json(self, file: str) -> Any:  # noqa: ANN401 - JSON
+        return json.loads((self._directory / file).read_bytes())
+
+    def bytes(self, file: str) -> bytes:
+        return (self._directory / file).read_bytes()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """What the daemon does of itself, on real time: seen at once when it has happened, failed after 15 s."""
+    with trio.fail_after(15):
+        while not condition():  # noqa: ASYNC110 - no event tells of a foreign condition
+            await trio.sleep(0.02)
