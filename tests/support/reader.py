@@ -28,6 +28,15 @@ def blocks(name: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", page(name), flags=re.M | re.S)
 
 
+def both_languages(root: Path) -> list[tuple[Path, Path]]:
+    """Every page that is there in English, with its Chinese one: `X.md` and `X.en.md`."""
+    return [
+        (english.with_name(english.name.replace(".en.md", ".md")), english)
+        for directory in (root, root / "docs")
+        for english in sorted(directory.glob("*.en.md"))
+    ]
+
+
 def rows_of(name: str) -> list[list[str]]:
     """The cells of every table row of the page."""
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page(name).splitlines() if line[:1] == "|"]
