@@ -135,7 +135,7 @@ def test_the_commands_that_start_things_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_commands_named_in_a_sentence_exist(name: str) -> None:
-    named = re.findall(r"`(?:\.venv/bin/|sudo )?bottalk ([a-z-]+)(?: ([a-z-]+))?[^`]*`", page(name))
+    named = re.findall(r"`(?:\.venv/bin/|sudo )?bottalk ([a-z][a-z-]*)(?: ([a-z-]+))?[^`]*`", page(name))
     for first, second in named:
         command = main.commands[first]
         assert not isinstance(command, click.Group) or not second or second in command.commands
