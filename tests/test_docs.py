@@ -106,6 +106,9 @@ OTHERS = {
         "docker compose up -d --build",
         "docker compose exec bottalk bottalk admin grant me@example.org",
         "docker compose exec bottalk bottalk status",
+        "docker compose run --rm bottalk restore /data/backups/bottalk-20260102-030405.db",
+        "docker compose start",
+        "docker compose stop",
     },
 }
 """Commands of other programs that the pages may name."""
