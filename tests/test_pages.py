@@ -47,7 +47,6 @@ def new_codes(sandbox: Sandbox, seen: set[str]) -> list[QrCode]:
     return [code for code in sandbox.codes if code.qrcode not in seen]
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_what_is_typed_does_what_the_pages_say(tmp_path: Path) -> None:
     sandbox = Sandbox(now=time.time, rng=random.Random(1), parameters=Parameters(quota=None, burst=()))
@@ -57,24 +56,25 @@ async def test_what_is_typed_does_what_the_pages_say(tmp_path: Path) -> None:
     for_settings = {"port": 0, "data_dir": str(data), "demo": True, "backup_every": 0}
     fast = {"delivery.quota": 1000, "delivery.gap": 0}
     restoring: list[str] = []
-    async with trio.open_nursery() as nursery:
-        upstream = await nursery.start(serve, sandbox)
-        config = load(environ={}, overrides=for_settings | fast | {"ilink.base_url": upstream})
-        async with open_daemon(config) as daemon:
-            nursery.start_soon(phone, sandbox, user)
-            shell = Shell(tmp_path, surroundings(daemon.url, data, upstream))
-            for name in TYPED:
-                for block in blocks(name, "bash"):
-                    (key,) = [account.send_key.reveal() for account in daemon.pictures.directory.users()][:1] or [""]
-                    script = on_this_machine(block, daemon.url, key, tmp_path)
+    shell = Shell(tmp_path)
+    async with shell.commands():
+        async with trio.open_nursery() as nursery:
+            upstream = await nursery.start(serve, sandbox)
+            config = load(environ={}, overrides=for_settings | fast | {"ilink.base_url": upstream})
+            async with open_daemon(config) as daemon:
+                shell.environ.update(surroundings(daemon.url, data, upstream))
+                nursery.start_soon(phone, sandbox, user)
+                for block in [block for name in TYPED for block in blocks(name, "bash")]:
+                    keys = [account.send_key.reveal() for account in daemon.pictures.directory.users()]
+                    script = on_this_machine(block, daemon.url, keys[0] if keys else "", tmp_path)
                     if " restore " in script:
                         restoring.append(script)
                     else:
                         look(script, await shell.run(script))
-        nursery.cancel_scope.cancel()
-    (script,) = restoring
-    (backup,) = (data / "backups").glob("bottalk-*.db")
-    await shell.run(re.sub(r"bottalk-\d{8}-\d{6}\.db", backup.name, script))
+            nursery.cancel_scope.cancel()
+        (script,) = restoring
+        (backup,) = (data / "backups").glob("bottalk-*.db")
+        await shell.run(re.sub(r"bottalk-\d{8}-\d{6}\.db", backup.name, script))
     assert list(data.glob("bottalk.db.replaced-*"))
     assert_arrived([message.text for message in sandbox.read(user)])
 

@@ -4,11 +4,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
+
+from tests.support.commands import CLIENT
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,23 +49,36 @@ def rows_of(name: str) -> list[list[str]]:
 class Shell:
     """Runs the blocks one after the other as one reader would: same directory, same variables.
 
-    `bottalk` is this source's command and `sudo` nothing but what follows it. `environ` is added to a bare one.
+    `bottalk` is this source's command and `sudo` nothing but what follows it. `environ` is what both find.
     """
 
-    def __init__(self, directory: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
         place = directory / "bin"
         place.mkdir()
-        for name, script in (("bottalk", f'exec "{sys.executable}" -m bottalk "$@"'), ("sudo", 'exec "$@"')):
-            (place / name).write_text(f"#!/bin/sh\n{script}\n")
-            (place / name).chmod(0o755)
-        self._environ = {
+        put(place / "sudo", '#!/bin/sh\nexec "$@"\n')
+        client = CLIENT.format(path=str(directory / "commands.sock"))
+        put(place / "bottalk", f"#!{sys.executable} -IS\n{client}")
+        self.environ = {
             "PATH": f"{place}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(directory),
             "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
-            **(environ or {}),
         }
+
+    @asynccontextmanager
+    async def commands(self) -> AsyncIterator[None]:
+        """While this lasts, there is the command `bottalk`."""
+        words = [sys.executable, "-m", "tests.support.commands", str(self._directory / "commands.sock")]
+        async with trio.open_nursery() as nursery:
+            start = partial(trio.run_process, words, cwd=ROOT, env=self.environ, stdin=b"", check=False)
+            forker: trio.Process = await nursery.start(partial(start, stdout=subprocess.PIPE))
+            assert forker.stdout is not None
+            with trio.fail_after(30):
+                assert await forker.stdout.receive_some() == b"ready\n"
+            try:
+                yield
+            finally:
+                forker.terminate()
 
     async def run(self, script: str) -> str:
         """What it printed; every request of curl was answered with HTTP 200. Raises subprocess.CalledProcessError."""
@@ -76,7 +93,7 @@ class Shell:
     async def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         with trio.fail_after(60):
             return await trio.run_process(
-                words, cwd=self._directory, env=self._environ, capture_stdout=True, capture_stderr=True, stdin=b""
+                words, cwd=self._directory, env=self.environ, capture_stdout=True, capture_stderr=True, stdin=b""
             )
 
     def json(self, file: str) -> Any:  # noqa: ANN401 - JSON
@@ -84,6 +101,11 @@ class Shell:
 
     def bytes(self, file: str) -> bytes:
         return (self._directory / file).read_bytes()
+
+
+def put(path: Path, script: str) -> None:
+    path.write_text(script)
+    path.chmod(0o755)
 
 
 async def until(condition: Callable[[], bool]) -> None:
