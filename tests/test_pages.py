@@ -133,6 +133,14 @@ def test_what_no_test_runs_is_listed_with_its_reason() -> None:
     assert all(listed.values())
 
 
+@pytest.mark.parametrize("english", [False, True])
+def test_the_index_lists_every_page(english: bool) -> None:
+    listed = page("docs/README.en.md" if english else "docs/README.md")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md") if path.name.endswith(".en.md") is english}
+    pages -= {"README.md", "README.en.md"}
+    assert [name for name in pages if f"({name})" not in listed] == []
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_block_is_of_a_kind_that_is_tried_or_listed(name: str) -> None:
     kinds = set(re.findall(r"^```(\w*)\n.*?^```$", page(name), flags=re.M | re.S))
