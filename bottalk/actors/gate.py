@@ -1,7 +1,7 @@
 """The gate before each iLink host: who may call it now. All channels of the host pass through one.
 
-While the host is down, all calls together stand in one line of a few a second. When it is back, and at start, polls
-begin in a line of their own, so that thousands do not come back in one herd.
+While the host is down, all polls together stand in one line of a few a second, and sends wait until it answers. When
+it is back, and at start, polls begin in a line of their own, so that thousands do not come back in one herd.
 """
 
 from dataclasses import dataclass
@@ -58,6 +58,12 @@ class Gate:
                 await up.wait()
             if not up.is_set():
                 return
+
+    async def up(self) -> None:
+        """Wait for the right to send: none while the host is up. While it is down, the polls find out when it answers
+        again; a send would be cut, which spends one of the window's few and may bring its text twice."""
+        while self._breaker.is_down:
+            await self._up.wait()
 
     async def start(self) -> None:
         """Wait for the right to begin polling: for a first poll, and for each one after a failed one."""

@@ -78,7 +78,7 @@ class Sender:
             await self._judge()
             turn = self._tries.next()
             if turn is not None and turn.wait <= 0:
-                await line.gate.call()
+                await line.gate.up()
                 frozen = await self._next_batch(turn)
                 if frozen is not None:
                     return frozen

@@ -1,6 +1,7 @@
 """What becomes of rows while they wait: which are over, which may go, and when that changes next."""
 
 from collections.abc import Collection, Iterable, Sequence
+from math import inf
 
 from bottalk.delivery.digest import Style, fills_message
 from bottalk.delivery.pacing import Waiting
@@ -36,13 +37,19 @@ def over(rows: Iterable[Row], in_hand: Collection[RowId], now: float) -> list[tu
 def ready(rows: Iterable[Row], now: float) -> list[Row]:
     """The rows that may go, in the order of delivery: urgent before normal before low, then first come first served.
 
-    A delayed row takes its place when its time comes, as if it were accepted then. A text of which parts are out goes
-    on before anything else.
+    `rows` are in the order of acceptance, which counts also where the clock was set back meanwhile. A delayed row takes
+    its place when its time comes, as if it were accepted then. A text of which parts are out goes on before anything
+    else.
     """
-    found = [row for row in rows if row.not_before is None or row.not_before <= now]
-    if len(found) > 1:
-        found.sort(key=lambda row: (_BEGUN if row.parts_sent else _RANK[row.priority], came_at(row), row.id))
-    return found
+    found: list[tuple[int, float, RowId, Row]] = []
+    latest = -inf
+    for row in rows:
+        latest = max(latest, row.accepted_at)
+        if row.not_before is None or row.not_before <= now:
+            place = latest if row.not_before is None else max(latest, row.not_before)
+            found.append((_BEGUN if row.parts_sent else _RANK[row.priority], place, row.id, row))
+    found.sort()  # no two have the same id, so rows are never compared
+    return [row for _, _, _, row in found]
 
 
 def waiting(rows: Sequence[Row], window: Window, now: float, style: Style) -> Waiting:

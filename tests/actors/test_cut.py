@@ -5,11 +5,9 @@ from pathlib import Path
 import httpx
 import trio
 
-from bottalk.daemon import open_daemon
 from bottalk.sandbox.rules.faults import Fault
-from bottalk.sandbox.transport import transport
 from bottalk.service.logs import LogForm
-from tests.support.world import Person, World, config_for, open_world
+from tests.support.world import Person, World, open_world
 
 
 async def cut(tmp_path: Path, *titles: str, delay: float | None = None) -> tuple[World, Person]:
@@ -53,13 +51,11 @@ async def test_a_message_whose_actor_crashed_says_that_it_may_come_twice(
 ) -> None:
     async with open_world(tmp_path) as world:
         person = await world.active()
-    wire = Crashing(transport(world.sandbox))
-    async with open_daemon(config_for(tmp_path), clock=world.clock, ilink_transport=wire, sockets=False) as daemon:
-        again = World(daemon, world.sandbox, world.clock)
+    async with open_world(tmp_path, sandbox=world.sandbox, clock=world.clock, wire=Crashing) as again:
         await again.push(person, "也许两次", wait=0)
         await again.until(lambda: again.waiting(person) == 0)
         assert again.texts(person) == ["也许两次", "也许两次"]
-        (row,) = await daemon.services.logs.of(again.channel(person).user_id, LogForm())
+        (row,) = await again.daemon.services.logs.of(again.channel(person).user_id, LogForm())
         assert '"maybe_duplicate":true' in row.response
         assert again.channel(person).window.spent == 2
 

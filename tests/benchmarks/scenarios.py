@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.benchmarks import lasting, waves
+from tests.benchmarks import day, lasting, waves
 from tests.benchmarks.common import MB, Scale, bare, good, pushes
 from tests.benchmarks.daemon import MONITOR, Bench, bench, get
 from tests.benchmarks.process import ChildFailed, child, load, measured_load
@@ -160,4 +160,6 @@ SCENARIOS: dict[str, Callable[[Scale], Iterable[Figure]]] = {
     "crowd": waves.crowd,
     "pauses": lasting.pauses,
     "waiting": lasting.waiting,
+    "day": day.day,
+    "outage": day.outage,
 }

@@ -51,6 +51,11 @@ def test_a_delayed_row_takes_its_place_when_its_time_comes() -> None:
     assert queue.next_change(rows, T0 + 5) == T0 + 5.5
 
 
+def test_nobody_overtakes_because_the_clock_was_set_back() -> None:
+    rows = [row(1), replace(row(2), accepted_at=T0 - 86_400), replace(row(3), accepted_at=T0 - 86_390)]
+    assert [r.id for r in queue.ready(rows, T0 - 86_000)] == [1, 2, 3]
+
+
 def test_a_row_past_its_time_is_over_unless_it_was_tried() -> None:
     rows = [row(1, expires=50), row(2, expires=70)]
     assert queue.over(rows, (), T0 + 60) == [(rows[0], Reason.EXPIRED)]
