@@ -84,8 +84,11 @@ class _Page:
     def _line(self, number: int) -> str:
         return self._lines[number] or ""
 
-    def _inline(self, content: str, start: int) -> None:
-        """Edit an inline text in the lines it stands in, after whatever container marks each begins with."""
+    def _inline(self, content: str, start: int, *, breaks: bool = True) -> None:
+        """Edit an inline text in the lines it stands in, after whatever container marks each begins with.
+
+        Not `breaks`: what would begin a new line goes on in its own, as in a heading, which has one.
+        """
         if _INLINE.search(content) is None or _DEFINITION.match(content):
             return
         changes = inline.edits(content)
@@ -95,12 +98,14 @@ class _Page:
         for number, (old, new) in enumerate(zip(content.split("\n"), edited, strict=True), start):
             line = self._line(number)
             at = line.rfind(old)
+            if old != new and "<" in old:
+                new = _untagged(old, new)
             if old != new and at >= 0:  # below 0: a tab that belongs to the container in part
-                broken = new.replace("\n", "\n" + self._continued(line[:at]))
+                broken = new.replace("\n", "\n" + self._continued(line[:at]) if breaks else " ")
                 self._lines[number] = line[:at] + broken + line[at + len(old) :]
 
     def _edit_heading(self, content: Token, start: int, *, is_small: bool) -> None:
-        self._inline(content.content, start)
+        self._inline(content.content, start, breaks=False)
         if not is_small:
             return
         line = self._line(start)
@@ -156,6 +161,14 @@ class _Page:
     def _continued(self, container: str) -> str:
         """What a further line of the same containers begins with."""
         return re.sub(r"[^ \t>]", " ", container)
+
+
+def _untagged(old: str, new: str) -> str:
+    """A line that has lost tags: what stood behind one was no mark of a block, and is none where a line begins now."""
+    first, *rest = new.split("\n")
+    if old[0] == "<" and new[:1] != "<":
+        first = unmarked(first)
+    return "\n".join([first, *(line if line.startswith("- ") else unmarked(line) for line in rest)])
 
 
 def _container(line: str) -> str:

@@ -261,7 +261,7 @@ def test_a_digest_holds_every_text_of_its_rows(texts: list[tuple[str, str]]) -> 
     batch = compose([row(n, title, text or "x") for n, (title, text) in enumerate(texts, 1)], STYLE)
     for taken in batch.rows:
         assert not taken.text.strip() or taken.text in batch.text
-        assert not taken.title.strip() or taken.title in batch.text
+        assert "".join(taken.title.split()) in "".join(batch.text.split())
 
 
 LONG = st.lists(

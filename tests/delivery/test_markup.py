@@ -114,6 +114,7 @@ def test_what_markdown_shows_as_written_survives_in_code(text: str, sent: str) -
             "first `a_b`\n\n- one\n\n- two\n\nafter",
         ),
         ("<script>\nalert(1)\n</script>\n\nafter", "\n\nafter"),
+        ("<b>- x</b>\n<i># y</i>", "`-` x\n`#` y"),
         ("ssh <user>@<host_1>", "ssh `<user>@<host_1>`"),
         ("a\0b \ud800", "ab \ufffd"),
     ],
@@ -158,12 +159,14 @@ PIECES = [
     "\n    code_x\n", "- ", "> ", "1. ", "x", "x_y", " ", "\\", "\\*", "[", "]", "](", "![", "https://a.b/c_d", "~~", "<https://u.v/w_x>",
     "&amp;", "<host>", "\t", "\r\n", "a*b*c", "<b>", "</b>", "<br>", "<!--", "<div>", "\0", "\ud800", "|", "👨‍👩‍👧",
 ]  # fmt: skip
+UNSTABLE = ("<!--", "<div>", "<b>", "</b>", "<br>", "~~", "\0", "\ud800", "|")
+"""What vanishes at a line's start, or makes a table of any line, may make a block of what stands behind it."""
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=16).map("".join)
 
 
 @given(
     st.lists(
-        st.sampled_from([piece for piece in PIECES if piece not in ("<!--", "~~", "<div>", "\0", "\ud800", "|")]),
+        st.sampled_from([piece for piece in PIECES if piece not in UNSTABLE]),
         max_size=14,
     ).map("".join)
 )
