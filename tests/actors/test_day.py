@@ -11,6 +11,7 @@ from bottalk.config import DeliverySettings
 from bottalk.sandbox.rules.parameters import FIELD
 from bottalk.values import Priority
 from tests.property.checks import check
+from tests.property.ending import drain, heal
 from tests.property.life import Life
 from tests.property.stage import Stage, open_stage
 from tests.property.steps import Push
@@ -56,8 +57,8 @@ async def live_a_day(data_dir: Path, seed: int = 1, pushes: int = PUSHES) -> Day
                 await life.play([(push, 0.0)])
         await trio.sleep_until(began + DAY)
         day = _seen(stage, began)
-        await life.heal()
-        await life.drain()
+        await heal(life)
+        await drain(life)
         check(life)
         await stage.end("orderly")
     return day

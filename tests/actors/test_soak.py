@@ -9,6 +9,7 @@ import pytest
 from bottalk.sandbox.rules.parameters import FIELD, HARSH, Parameters
 from bottalk.values import Priority
 from tests.property.checks import check
+from tests.property.ending import drain, heal
 from tests.property.faults import FAULTS
 from tests.property.life import Life
 from tests.property.stage import open_stage
@@ -67,8 +68,8 @@ async def test_after_an_hour_every_row_is_accounted_for(
         life = Life(stage, nursery)
         await life.begin(ACCOUNTS, silent=0)
         await life.play(an_hour(random.Random(seed)))
-        await life.heal()
-        await life.drain()
+        await heal(life)
+        await drain(life)
         check(life)
         with stage.reading() as connection:
             ends = Counter(

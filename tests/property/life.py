@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import trio
 from msgspec.structs import replace
 
-from bottalk.delivery.window import State, state
 from bottalk.errors import BotTalkError
 from bottalk.messages import ChangeUser, RemoveUser, UserChanged
 from bottalk.sandbox.phone import PhoneError
@@ -15,7 +14,8 @@ from bottalk.service.pushes import PushAnswer, PushForm
 from bottalk.service.sessions import Visitor
 from bottalk.values import Channel, ChannelId, RowStatus, Secret, UserId
 from supervisors import SupervisionError
-from tests.property.stage import Disk, Run, Stage
+from tests.property.machine import Disk
+from tests.property.stage import Run, Stage
 from tests.property.steps import (
     Arm,
     Crash,
@@ -82,7 +82,7 @@ class Life:
                 phone = Phone(number, self.stage.sandbox.new_user())
                 self.phones.append(phone)
                 with trio.fail_after(60):
-                    await self._bind(phone, None if number == founder else self._owner(self.phones[founder]))
+                    await self.bind(phone, None if number == founder else self._owner(self.phones[founder]))
         for phone in self.phones[: len(self.phones) - silent]:
             self.stage.sandbox.write(phone.user)
         await trio.sleep(5)
@@ -105,10 +105,10 @@ class Life:
             case Arm(fault, whose):
                 sandbox.arm(fault if whose is None else replace(fault, user=self.phones[whose].user))
             case Switch(phone=phone):
-                self._switch(self.phones[phone], step)
+                self.switch(self.phones[phone], step)
             case Scan(phone=phone, own=own):
                 owner = self._owner(self.phones[phone]) if own else None
-                self._begin(lambda: self._bind(self.phones[phone], owner))
+                self._begin(lambda: self.bind(self.phones[phone], owner))
             case Order(phone=phone, what=what):
                 self._order(self.phones[phone], what)
             case SetClock(seconds):
@@ -147,7 +147,7 @@ class Life:
         marker = f"m{len(self.pushed):05}x" if step.key is None else f"k{phone.number}y{step.key}x"
         if step.size == "same" and step.key is None:
             marker = f"same{phone.number}x"
-        channel = self._channel(phone)
+        channel = self.channel(phone)
         pushed = Pushed(marker, step, None if channel is None else channel.user_id)
         self.pushed.append(pushed)
         self._begin(lambda: self._send(phone, channel, pushed))
@@ -196,7 +196,7 @@ class Life:
         user = self.users.get(channel_id)
         return any(one.is_accepted and one.to == user and marker in one.text for one in self.stage.books.tries)
 
-    async def _bind(self, phone: Phone, owner: UserId | None) -> None:
+    async def bind(self, phone: Phone, owner: UserId | None) -> None:
         """A browser shows a code, the phone scans and confirms it, and the browser learns what came of it."""
         services, sandbox = self.stage.daemon.services, self.stage.sandbox
         _, visitor = await services.sessions.open(owner)
@@ -210,7 +210,7 @@ class Life:
             while (result := self._result(handle, visitor, public=public)) is None:  # noqa: ASYNC110 - virtual time
                 await trio.sleep(0.2)
             phone.key = str(result.get("send_key") or phone.key)
-        self._note_channels()
+        self.note_channels()
 
     def _result(self, handle: str, visitor: Visitor, *, public: bool) -> dict[str, object] | None:
         binding = self.stage.daemon.services.channels.binding(handle, visitor, public=public, digits=None)
@@ -219,7 +219,7 @@ class Life:
         return None
 
     def _order(self, phone: Phone, what: str) -> None:
-        channel = self._channel(phone)
+        channel = self.channel(phone)
         if channel is None:
             return
         daemon, channels = self.stage.daemon, self.stage.daemon.services.channels
@@ -234,14 +234,14 @@ class Life:
             case "restart":
                 self._begin(lambda: channels.restart(channel.id))
             case "disable" | "enable":
-                self._begin(lambda: self._turn(channel.user_id, is_disabled=what == "disable"))
+                self._begin(lambda: self.turn(channel.user_id, is_disabled=what == "disable"))
 
-    async def _turn(self, user_id: UserId, *, is_disabled: bool) -> None:
+    async def turn(self, user_id: UserId, *, is_disabled: bool) -> None:
         daemon = self.stage.daemon
         await daemon.journal.mailbox.ask(ChangeUser(user_id, is_disabled=is_disabled), timeout=10.0)
         await daemon.channels.mailbox.ask(UserChanged(user_id), timeout=10.0)
 
-    def _switch(self, phone: Phone, step: Switch) -> None:
+    def switch(self, phone: Phone, step: Switch) -> None:
         sandbox, user = self.stage.sandbox, phone.user
         try:
             match step.turn:
@@ -275,11 +275,11 @@ class Life:
 
     # --- looking ---
 
-    def _channel(self, phone: Phone) -> Channel | None:
+    def channel(self, phone: Phone) -> Channel | None:
         return self.stage.daemon.pictures.directory.channel_of_wechat(phone.user)
 
     def _owner(self, phone: Phone) -> UserId | None:
-        channel = self._channel(phone)
+        channel = self.channel(phone)
         return None if channel is None else channel.user_id
 
     def _key(self, phone: Phone) -> str:
@@ -287,65 +287,6 @@ class Life:
         user = None if owner is None else self.stage.daemon.pictures.directory.user(owner)
         return phone.key if user is None else user.send_key.reveal()
 
-    def _note_channels(self) -> None:
+    def note_channels(self) -> None:
         for channel in self.stage.daemon.pictures.directory.channels():
             self.users[channel.id] = channel.wechat_openid
-
-    # --- the end ---
-
-    async def heal(self) -> None:
-        """No fault any more: the disk has room, iLink answers, accounts are enabled, dead channels are scanned again,
-        parked ones started."""
-        stage, sandbox = self.stage, self.stage.sandbox
-        stage.bugs.clear()
-        stage.run.disk.is_full = False
-        sandbox.disarm()
-        for phone in self.phones:
-            sandbox.silent_drop(phone.user, False)
-            sandbox.backlog(phone.user, False)
-            self._switch(phone, Switch(phone.number, "cured"))
-        await trio.sleep(200)  # whatever hangs has given up, whoever is dead knows it
-        directory = stage.daemon.pictures.directory
-        for user in list(directory.users()):
-            if user.is_disabled:
-                await self._turn(user.id, is_disabled=False)
-        for phone in self.phones:
-            channel, session = self._channel(phone), sandbox.session(phone.user)
-            is_served = session is not None and channel is not None and session.token == channel.bot_token.reveal()
-            if channel is not None and not (is_served and channel.is_live):
-                await self._bind(phone, None)
-        for channel_id in stage.daemon.channels.parked():
-            await stage.daemon.services.channels.restart(channel_id)
-        await trio.sleep(60)
-        self._note_channels()
-
-    async def drain(self, hours: float = 12) -> None:
-        """People write whenever their window needs it; then nothing waits any more."""
-        stage = self.stage
-        until = trio.current_time() + hours * 3600
-        while trio.current_time() < until:
-            waiting = [phone for phone in self.phones if self._waits(phone)]
-            if not waiting:
-                return
-            for phone in waiting:
-                self._help(phone)
-            await trio.sleep(100)
-        for phone in self.phones:
-            if self._waits(phone):
-                stage.breach(f"something waits for ever for {phone.number}: {self._channel(phone)}")
-
-    def _waits(self, phone: Phone) -> bool:
-        channel = self._channel(phone)
-        return channel is not None and self.stage.daemon.pictures.outboxes.depth(channel.id) > 0
-
-    def _help(self, phone: Phone) -> None:
-        """Write, where that opens the window; or let the time pass until a delayed row may go."""
-        stage, channel = self.stage, self._channel(phone)
-        if channel is None:
-            return
-        now = stage.clock.now()
-        if state(channel.window, now, stage.config.delivery) is not State.OPEN:
-            stage.sandbox.write(phone.user, f"at {now}")
-        times = [row.not_before or 0.0 for row in stage.daemon.pictures.outboxes.of(channel.id)]
-        if min(times, default=0.0) > now:
-            stage.sleep_machine(min(times) - now)

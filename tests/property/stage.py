@@ -2,11 +2,11 @@
 
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 import trio
@@ -18,42 +18,14 @@ from bottalk.errors import CannotWrite
 from bottalk.sandbox.rules.parameters import Parameters
 from bottalk.store.database import connect
 from bottalk.values import Channel
+from tests.property.machine import Disk, Spin
 from tests.property.steps import Ending
 from tests.property.witness import Books, Bug, Planted, Try, Watched, Wire
 from tests.support.agreement import assert_memory_is_database
 from tests.support.world import VirtualClock, World, config_for
 
-R = TypeVar("R")
 HOUR = 3600.0
 SLACK = 1e-3
-STEPS = 200_000
-"""Steps of tasks between two looks at the clock: a hundred times what the busiest moment of a life takes."""
-
-
-class Disk:
-    """Runs one run's calls of the store in place, with seeded checkpoints before and after: what is committed is known
-    only some time later. `is_full` and `is_dead` fail every write."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self.is_full = False
-        self.is_dead = False
-        self.writes = 0
-
-    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
-        async with limiter:
-            await self._breathe()
-            if "Database.write" in function.__qualname__:
-                self.writes += 1
-                if self.is_full or self.is_dead:
-                    raise sqlite3.OperationalError("database or disk is full")
-            found = function()
-            await self._breathe()
-            return found
-
-    async def _breathe(self) -> None:
-        for _ in range(self._rng.randrange(4)):
-            await trio.lowlevel.checkpoint()
 
 
 @dataclass(slots=True)
@@ -283,25 +255,6 @@ class Stage:
         return False
 
 
-class Spin(trio.abc.Instrument):
-    """Ends the play when tasks are busy for ever: virtual time passes only while all of them are at rest."""
-
-    def __init__(self, stage: Stage, scope: trio.CancelScope) -> None:
-        self._stage = stage
-        self._scope = scope
-        self._at = 0.0
-        self._steps = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._steps += 1
-        if self._steps >= STEPS:
-            at, self._steps = trio.current_time(), 0
-            if at == self._at and not self._scope.cancel_called:
-                self._stage.breach(f"busy for ever: {task.coro!r}")
-                self._scope.cancel()
-            self._at = at
-
-
 async def _gather(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
     """A nursery for callers, until it is cancelled."""
     async with trio.open_nursery() as callers:
@@ -329,7 +282,7 @@ async def open_stage(
     structlog.configure(processors=[stage.take_event])
     try:
         async with trio.open_nursery() as nursery:
-            spin = Spin(stage, nursery.cancel_scope)
+            spin = Spin(stage.breach, nursery.cancel_scope)
             trio.lowlevel.add_instrument(spin)
             await stage.start(nursery)
             yield stage, nursery

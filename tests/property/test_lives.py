@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import EASY, FIELD, HARSH, Parameters
 from tests.property.checks import check
+from tests.property.ending import drain, heal
 from tests.property.life import Life
 from tests.property.stage import open_stage
 from tests.property.steps import Arm, Crash, Push, Restart, Scan, Script, SetClock, Step, Switch, scripts
@@ -43,8 +44,8 @@ async def play(data_dir: Path, script: Script, seed: int, parameters: Parameters
         life = Life(stage, nursery)
         await life.begin()
         await life.play(script)
-        await life.heal()
-        await life.drain()
+        await heal(life)
+        await drain(life)
         check(life)
         await stage.end("orderly")
 
