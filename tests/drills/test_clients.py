@@ -1,4 +1,4 @@
-"""Clients by the thousand that are slow, and more than there are files for: pushes go on, or come back by themselves."""
+"""Clients by the thousand that are slow, and more than there are files for: pushes go on, or come back."""
 
 import socket
 import time
@@ -101,5 +101,3 @@ def open_files(pid: int) -> int:
 
 async def files_of(pid: int) -> int:
     return open_files(pid)
-
-

@@ -1,4 +1,4 @@
-"""The wall clock jumps by a day, forward and back, under a daemon that runs. In virtual time; iLink's clock is right."""
+"""The wall clock jumps by a day, forward and back, under a daemon that runs. iLink's clock is right."""
 
 import random
 from pathlib import Path

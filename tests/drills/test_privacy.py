@@ -1,4 +1,4 @@
-"""What is deleted, over, or not to be kept is gone from the bytes of the file and its log, not from the answers alone."""
+"""What is deleted, over, or not to be kept is gone from the bytes of the file, not from the answers alone."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ async def test_a_deleted_account_leaves_nothing(tmp_path: Path, autojump_clock: 
         other = await world.active()
         person = await world.active()
         kept = await some_pushes(world, other, "他的", 5)
-        words = [*secrets_of(world, person), *await some_pushes(world, person, "私密", 300)]
+        words = [*secrets_of(world, person), *await some_pushes(world, person, "私密", 60)]
         user = owner(world, person)
         reminder = CreateReminder(user.id, "吃药提醒", "每天一粒白色的", ReminderType.DAILY, "08:00", "", 0)
         await world.daemon.journal.mailbox.ask(reminder)
@@ -97,7 +97,9 @@ async def test_a_key_that_was_reset_is_gone(tmp_path: Path, autojump_clock: obje
         assert left(tmp_path, person.send_key) == []
 
 
-@pytest.mark.parametrize(("log_texts", "titles", "texts"), [("full", True, True), ("title", True, False), ("none", 0, 0)])
+@pytest.mark.parametrize(
+    ("log_texts", "titles", "texts"), [("full", True, True), ("title", True, False), ("none", 0, 0)]
+)
 async def test_the_file_has_what_the_log_keeps(
     tmp_path: Path, autojump_clock: object, log_texts: str, titles: bool, texts: bool
 ) -> None:
@@ -137,4 +139,6 @@ async def test_an_export_shows_the_own_texts_and_nobodys_tokens(tmp_path: Path, 
         document = json.dumps(await world.daemon.services.accounts.export(owner(world, person).id), ensure_ascii=False)
         assert all(word in document for word in ("我的标题", "我的正文", person.user))
         hidden = [secret for one in (person, other) for secret in secrets_of(world, one)[2:4]]
-        assert [word for word in ("他的标题", "他的正文", other.user, other.send_key, *hidden) if word in document] == []
+        assert [
+            word for word in ("他的标题", "他的正文", other.user, other.send_key, *hidden) if word in document
+        ] == []

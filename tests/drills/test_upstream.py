@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.drills.tools import AT_ONCE, change, delivered, said, waiting
-from tests.e2e.processes import Field, field
+from tests.e2e.processes import field
 from tests.ilink.scripted import Peer, server_tls, serving
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ async def test_pushes_wait_for_an_ilink_that_is_not_there(tmp_path: Path, upstre
         assert [row["status"] for row in the.rows()] == ["queued", "queued"]
         told = any(b"sendmessage" in request for request in heard)
         assert told is (upstream is mute), "nothing is said to who is not known"
-        assert [bool(row["maybe_duplicate"]) for row in the.rows()][0] is told
+        assert next(bool(row["maybe_duplicate"]) for row in the.rows()) is told
         change(the.data_dir / "bottalk.db", f"UPDATE channels SET base_url = '{the.upstream}'")
         async with the.daemon(AT_ONCE):
             await the.until(lambda: waiting(the), lambda found: found == 0)
