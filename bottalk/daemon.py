@@ -71,7 +71,7 @@ from bottalk.service.texts import Texts as TextService
 from bottalk.service.troubles import Troubles
 from bottalk.service.users import Users
 from bottalk.service.waiting import Waiting
-from bottalk.store.database import Database, StoreError, open_database
+from bottalk.store.database import Database, StoreError, open_database, unusable
 from bottalk.store.threads import Runner
 from bottalk.values import ChannelId, Secret, UserId
 from bottalk.verbs.draft import Pictures
@@ -228,11 +228,13 @@ async def open_daemon(
             open_database(config.database, now=clock.now(), runner=runner) as database,
             Ilink(_ilink_settings(config), rng=rng, transport=ilink_transport, measures=measures) as ilink,
         ):
-            pictures, next_row_id = await load_pictures(database, clock.now())
             try:
+                pictures, next_row_id = await load_pictures(database, clock.now())
                 await begin_run(database, pictures, config, style, clock.now())
-            except sqlite3.Error as e:
-                raise StoreError(f"the database {config.database} cannot be written: {e}. Is the disk full?") from e
+            except sqlite3.OperationalError as e:
+                raise StoreError(f"the database {config.database} cannot be written: {e}. {_why(e)}") from e
+            except sqlite3.DatabaseError as e:
+                raise unusable(config.database, e) from e
             parts = _Parts(
                 config=config,
                 style=style,
@@ -262,6 +264,10 @@ async def open_daemon(
                 await end_run(database)
             except sqlite3.Error as e:
                 raise CannotWrite(str(e)) from e
+
+
+def _why(error: sqlite3.OperationalError) -> str:
+    return "Which other program has it open?" if "locked" in str(error) else "Is the disk full?"
 
 
 def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:

@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from bottalk.errors import BotTalkError
@@ -29,13 +30,13 @@ class DataDirError(BotTalkError):
 
 
 class InUse(DataDirError):
-    """Another process owns the data directory. `holder` is its process id, as it wrote it down itself."""
+    """Another process owns the data directory. `holder` is its process id, `told` all that it wrote down itself."""
 
-    def __init__(self, directory: Path, holder: str) -> None:
-        super().__init__(
-            f"another BotTalk (process {holder}) uses the data directory {directory}; stop it or set DATA_DIR"
-        )
-        self.holder = holder
+    def __init__(self, directory: Path, told: str) -> None:
+        pid, *more = told.splitlines() or ["unknown"]
+        who = " ".join([f"process {pid}", *more])
+        super().__init__(f"another BotTalk ({who}) uses the data directory {directory}; stop it or set DATA_DIR")
+        self.holder = pid
 
 
 @contextmanager
@@ -50,12 +51,22 @@ def locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUse(directory, _holder(handle)) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            raise InUse(directory, _told(handle)) from None
+        _tell(directory, handle)
         yield
     finally:
         os.close(handle)
+
+
+def _tell(directory: Path, handle: int) -> None:
+    """Write down who holds the lock: process id, machine and moment, a line each. A container's id says little
+    without its host name."""
+    since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\non {socket.gethostname()}\nsince {since}\n".encode(), 0)
+    except OSError as e:
+        raise DataDirError(f"the data directory {directory} cannot be written: {e.strerror}; set DATA_DIR") from e
 
 
 def holder(directory: Path) -> str | None:
@@ -74,29 +85,41 @@ def holder(directory: Path) -> str | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _holder(handle)
+        return (_told(handle).splitlines() or ["unknown"])[0]
     finally:
         os.close(handle)
     return None
 
 
-def _holder(handle: int) -> str:
-    return os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+def _told(handle: int) -> str:
+    return os.pread(handle, 512, 0).decode("utf-8", "replace").strip()
 
 
 def session_secret(directory: Path) -> Secret:
-    """What signs session cookies, made once and kept, so that an upgrade signs nobody out."""
+    """What signs session cookies, made once and kept, so that an upgrade signs nobody out. Raises DataDirError."""
     path = directory / "session_secret"
     try:
-        text = path.read_text(encoding="ascii").strip()
+        return Secret(path.read_text(encoding="ascii").strip() or _new_secret(path))
     except FileNotFoundError:
-        text = secrets.token_hex(32)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="ascii") as file:
+        return Secret(_new_secret(path))
+    except OSError as e:
+        raise DataDirError(f"{path} cannot be read: {e.strerror}; set DATA_DIR") from e
+
+
+def _new_secret(path: Path) -> str:
+    """Written aside first: a full disk leaves no half of it, nor an empty one, with which anybody could sign."""
+    text = secrets.token_hex(32)
+    aside = path.with_suffix(".new")
+    try:
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
-    return Secret(text)
+        aside.replace(path)
+    except OSError as e:
+        aside.unlink(missing_ok=True)
+        raise DataDirError(f"{path} cannot be written: {e.strerror}; free disk space or set DATA_DIR") from e
+    return text
 
 
 def operator_socket(directory: Path) -> socket.socket:

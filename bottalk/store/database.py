@@ -22,6 +22,7 @@ R = TypeVar("R")
 LEAST_SQLITE = (3, 35, 0)
 READERS = 2
 BUSY_TIMEOUT_MS = 5000
+_MAGIC = b"SQLite format 3\0"
 
 
 class StoreError(Exception):
@@ -34,7 +35,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed; use a newer Python")
     try:
         if not readonly:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make(path)
         connection = sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?mode={'ro' if readonly else 'rw'}",
             uri=True,
@@ -56,6 +57,29 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         raise StoreError(f"cannot open the database {path}: {e}") from e
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make the file if need be. Raises OSError where it may not be written.
+
+    One that exists is not opened: closing a file drops every lock that this process has on it, SQLite's too. Then
+    another process takes itself for the last one out, and takes the log away under our hands.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(f"{path} may not be read and written")
+
+
+def _look_at_head(path: Path) -> None:
+    """SQLite takes a foreign file for a database as soon as a database's log lies beside it, and then overwrites it.
+
+    Only while this process has no connection to it (`_make` says why). Raises OSError or sqlite3.DatabaseError.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head and head != _MAGIC:
+        raise sqlite3.DatabaseError("file is not a database")
 
 
 @contextmanager
@@ -115,9 +139,9 @@ class Database:
         with closing(sqlite3.connect(self._path, isolation_level=None)) as beside:
             beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
-    def close(self) -> None:
-        """Close every connection; the last one out folds the WAL into the file."""
-        for connection in (*self._idle, self._writer):
+    def close(self, *, fold: bool = True) -> None:
+        """Close every connection. The last one out folds the WAL into the file, unless it may not write."""
+        for connection in (*self._idle, self._writer) if fold else (self._writer, *self._idle):
             connection.close()
 
 
@@ -135,35 +159,61 @@ async def open_database(path: Path, *, now: float, runner: Runner | None = None)
     """Open or create the database at `path`, brought to this version's schema, with a backup before each migration.
 
     `runner` runs every blocking call; by default the writer has a thread of its own and reads use trio's.
-    Raises StoreError: unreadable, damaged, or written by a newer version.
+    Raises StoreError: unreadable, damaged, or written by a newer version. Then, and when the body raises one, file and
+    WAL are left as they lie.
     """
     run_read = runner or in_thread
     writer, readers = await _open(path, now, run_read)
     own = OwnThread("bottalk-journal") if runner is None else None
     database = Database(writer, readers, own or run_read, run_read)
+    fold = True
     try:
         yield database
+    except StoreError:
+        fold = False
+        raise
     finally:
         with trio.CancelScope(shield=True):  # bounded: closing takes as long as one checkpoint
-            await run_read(database.close, trio.CapacityLimiter(1))
+            await run_read(lambda: database.close(fold=fold), trio.CapacityLimiter(1))
             if own is not None:
                 own.close()
 
 
 async def _open(path: Path, now: float, runner: Runner) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
     def open_all() -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
-        writer = connect(path)
-        try:
+        with ExitStack() as on_failure:
+            readers = [on_failure.enter_context(closing(reader)) for reader in _first_look(path)]
+            # closed before the reader: who may not write is the last one out, and nothing is folded
+            writer = on_failure.enter_context(closing(connect(path)))
             migrate(writer, path, now)
-            return writer, [connect(path, readonly=True) for _ in range(READERS)]
-        except BaseException:
-            writer.close()
-            raise
+            while len(readers) < READERS:
+                readers.append(on_failure.enter_context(closing(connect(path, readonly=True))))
+            on_failure.pop_all()
+            return writer, readers
 
     try:
         return await runner(open_all, trio.CapacityLimiter(1))
     except sqlite3.DatabaseError as e:
-        raise _unusable(path, e) from e
+        raise unusable(path, e) from e
+
+
+def _first_look(path: Path) -> list[sqlite3.Connection]:
+    """A reader that has found the file usable, and so has its log open; none where there is no file yet.
+
+    Raises StoreError or sqlite3.DatabaseError. Whoever opens a WAL database for writing folds its log in the end,
+    whatever is found there: so one that cannot write looks first.
+    """
+    try:
+        if not path.exists() or path.stat().st_size == 0:
+            return []
+        _look_at_head(path)
+    except OSError as e:
+        raise StoreError(f"cannot open the database {path}: {e}") from e
+    with ExitStack() as on_failure:
+        reader = on_failure.enter_context(closing(connect(path, readonly=True)))
+        check_readable(reader)
+        on_failure.pop_all()
+        return [reader]
 
 
 def readable(path: Path) -> tuple[int, int]:
@@ -175,8 +225,9 @@ def readable(path: Path) -> tuple[int, int]:
         try:
             return check_readable(connection), len(STEPS)
         except sqlite3.DatabaseError as e:
-            raise _unusable(path, e) from e
+            raise unusable(path, e) from e
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+def unusable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    """What to say of a file that is damaged, none of ours, or too new."""
     return StoreError(f"the database {path} cannot be used: {error}. Nothing in it was changed; restore a backup")

@@ -47,6 +47,10 @@ class Child:
         found = dict(line.split()[:2] for line in (self._proc / "smaps_rollup").read_text().splitlines()[1:])
         return Memory(rss=int(found["Rss:"]) * 1024, pss=int(found["Pss:"]) * 1024)
 
+    def open_files(self) -> int:
+        """Descriptors that it has open."""
+        return len(list((self._proc / "fd").iterdir()))
+
     def first_line(self) -> dict[str, int]:
         """Its first line of output, JSON: said when it is ready. Raises ChildFailed if it ends instead."""
         assert self._process.stdout is not None

@@ -35,7 +35,7 @@ async def test_a_second_daemon_on_the_same_data_is_refused_and_told_who_holds_it
     async with field(tmp_path) as the, the.daemon() as first:
         second = await trio.to_thread.run_sync(serve, the.data_dir)
         assert second.returncode == CANNOT_OPEN
-        assert f"process {first.popen.pid}" in second.stderr
+        assert f"process {first.popen.pid} on {socket.gethostname()} since 20" in second.stderr
         assert str(the.data_dir) in second.stderr
         assert "Traceback" not in second.stderr
         assert (await the.client.get(f"{the.url}/healthz")).text == "ok"

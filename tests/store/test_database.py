@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -122,6 +123,20 @@ def insert_into(connection: sqlite3.Connection, *tables: str) -> None:
 def write_one(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         connection.execute("INSERT INTO meta VALUES ('one', '1')")
+
+
+async def test_who_comes_and_goes_does_not_take_the_log_away(tmp_path: Path) -> None:
+    """The locks that say we are here are held, whatever else was opened and closed of the file at start."""
+    path = tmp_path / "bottalk.db"
+    for _ in range(2):  # a new file, and one that exists
+        async with open_database(path, now=NOW) as database:
+            await database.write(lambda c: c.execute("DELETE FROM meta WHERE key = 'one'"))
+            look = "import sqlite3, sys\nprint(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
+            command = [sys.executable, "-c", look, str(path), "SELECT value FROM meta WHERE key = 'one'"]
+            assert (await trio.run_process(command, capture_stdout=True)).stdout == b"[]\n"
+            assert path.with_name("bottalk.db-wal").exists()
+            await database.write(write_one)
+            assert (await trio.run_process(command, capture_stdout=True)).stdout == b"[('1',)]\n"
 
 
 async def value_of(database: Database, key: str) -> str | None:
