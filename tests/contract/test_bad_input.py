@@ -125,6 +125,7 @@ ROUTES: dict[str, Case] = {
     "GET /operator/admins": Case(Style.CLOSED, "/operator/admins", plain=404),
     "POST /operator/admins/grant": Case(Style.CLOSED, "/operator/admins/grant", ("who",), plain=404),
     "POST /operator/admins/revoke": Case(Style.CLOSED, "/operator/admins/revoke", ("who",), plain=404),
+    "GET /operator/status": Case(Style.CLOSED, "/operator/status", plain=404),
     "GET /operator/users": Case(Style.CLOSED, "/operator/users", plain=404),
     "POST /operator/users/disable": Case(Style.CLOSED, "/operator/users/disable", ("who",), plain=404),
     "POST /operator/users/enable": Case(Style.CLOSED, "/operator/users/enable", ("who",), plain=404),

@@ -44,7 +44,7 @@ MISMATCH = Told(403, {"success": False, "data": {"error": "Session mismatch"}})
 NOT_CONFIRMED = Told(400, {"success": False, "error": "confirm 必须是本账户的 SendKey"})
 PUSHED = Told(200, holds={"code": 0})
 PAGE = Told(200)
-NO_ROUTE = Told(404, {"success": False, "error": "接口不存在"})
+NO_ROUTE = Told(404, holds={"code": 40000, "message": "接口不存在"})
 OPERATORS = (
     "GET /operator/status",
     "GET /operator/admins",

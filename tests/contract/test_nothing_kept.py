@@ -102,5 +102,5 @@ async def test_a_bug_says_nothing_of_itself(tmp_path: Path, autojump_clock: obje
         assert answers[2].status_code == 500
         assert answers[2].json() == {"success": False, "error": "服务器内部错误"}
         assert all("planted" not in answer.text for answer in answers)
-        assert [line["event"] for line in lines] == ["http.bug"] * 3
-        assert [line["route"] for line in lines] == ["/{sendkey}.send", "/push", "/api/auth/login"]
+        bugs = [line for line in lines if line["event"] == "http.bug"]
+        assert [line["route"] for line in bugs] == ["/{sendkey}.send", "/push", "/api/auth/login"]
