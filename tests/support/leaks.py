@@ -93,7 +93,9 @@ def stored(folder: Path) -> set[str]:
     """The secrets in every database of a daemon below the folder."""
     found: set[str] = set()
     for path in folder.rglob("bottalk.db"):
-        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        # a reader of a file without a log leaves an empty one there, unless it takes the file for unchangeable
+        how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(f"file:{path}?{how}", uri=True)) as connection:
             for column, table in _SECRETS:  # a database that a test has damaged gives what it can
                 rows = connection.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")
                 found.update(str(row[0]) for row in rows)
