@@ -27,7 +27,7 @@ run: $(VENV)/.ready ## the daemon against the real iLink, settings from config/b
 	$(BIN)/bottalk serve --config config/bottalk.toml $(ARGS)
 
 test: $(VENV)/.ready $(VENV)/clients/.ready $(VENV)/deploy/.ready ## every test but the drills
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses 2 --dist loadfile $(ARGS)
 
 drill: $(VENV)/.ready $(VENV)/deploy/.ready ## tests that take long: install, upgrade, roll back; full disks, broken files, a day of load
 	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)

@@ -100,7 +100,9 @@ class Ground:
         return self.the.data_dir.with_name(f"life-{self.lives}.log")
 
     def arm(self, point: str, passing: int) -> None:
-        (self.the.data_dir / "die-at").write_text(f"{point} {passing}")
+        order = self.the.data_dir / "die-at"
+        order.with_suffix(".new").write_text(f"{point} {passing}")
+        order.with_suffix(".new").rename(order)  # whole when it is there: the daemon reads it at any moment
 
     def disarm(self) -> None:
         (self.the.data_dir / "die-at").unlink()
