@@ -15,6 +15,7 @@ from typing import NoReturn
 import trio
 
 from bottalk import cli
+from bottalk.actors.watchdog import Manager
 from bottalk.config import Config
 from bottalk.daemon import Daemon, open_daemon
 
@@ -37,10 +38,10 @@ def watched(path: Path) -> object:
     """`open_daemon` with the watcher beside it."""
 
     @asynccontextmanager
-    async def opened(config: Config) -> AsyncIterator[Daemon]:
+    async def opened(config: Config, *, manager: Manager | None = None) -> AsyncIterator[Daemon]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, path)
-            async with open_daemon(config) as daemon:
+            async with open_daemon(config, manager=manager) as daemon:
                 yield daemon
             nursery.cancel_scope.cancel()
 
