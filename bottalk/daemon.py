@@ -98,6 +98,9 @@ BINDINGS_STOP_S = 1.5
 REMINDERS_STOP_S = 0.5
 JOURNAL_STOP_S = 5.0
 
+POLLS_BEGUN_S = 5.0
+"""Seconds after the last channel's turn to begin polling: then its connection is open."""
+
 VITAL = ("journal", "ratelimit", "http")
 """The actors without which no push is accepted: the process is not left to run for long without one of them."""
 
@@ -256,6 +259,7 @@ async def open_daemon(
                 nursery.start_soon(ilink.sweep)
                 await nursery.start(daemon.run)
                 limits.settle_garbage()
+                nursery.start_soon(_settle_connections, pictures, config)
                 yield daemon
                 daemon.stop()
                 await daemon.ended.wait()
@@ -264,6 +268,12 @@ async def open_daemon(
                 await end_run(database)
             except sqlite3.Error as e:
                 raise CannotWrite(str(e)) from e
+
+
+async def _settle_connections(pictures: Pictures, config: Config) -> None:
+    """When each channel has had its turn to begin polling."""
+    await trio.sleep(POLLS_BEGUN_S + pictures.directory.channel_count() / config.ilink.starts_per_second)
+    limits.settle_connections()
 
 
 def _why(error: sqlite3.OperationalError) -> str:

@@ -37,3 +37,10 @@ def settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GENERATION_0, 20, 20)
+
+
+def settle_connections() -> None:
+    """The same for what has come since, when all polls run: each channel's connection and poll, which stay. Only what
+    is young is collected first, since a full collection would be the stop that this is against."""
+    gc.collect(1)
+    gc.freeze()
