@@ -18,7 +18,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bottalk.measures",
         "bottalk.tracing",
         "bottalk.words",
-        "bottalk.secret_files",
     ),
     ("bottalk.delivery", "bottalk.schedule", "bottalk.health", "bottalk.alarms"),
     ("bottalk.store", "bottalk.ilink"),
