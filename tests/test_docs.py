@@ -17,16 +17,8 @@ import trio
 
 from bottalk.cli import main
 from bottalk.config import Config, load, table
-from bottalk.daemon import (
-    BINDINGS_STOP_S,
-    CHANNELS_STOP_S,
-    HTTP_STOP_S,
-    JOURNAL_STOP_S,
-    REMINDERS_STOP_S,
-    VITAL,
-    Daemon,
-    open_daemon,
-)
+from bottalk.daemon import Daemon, open_daemon
+from bottalk.daemon.tree import BINDINGS_STOP_S, CHANNELS_STOP_S, HTTP_STOP_S, JOURNAL_STOP_S, REMINDERS_STOP_S, VITAL
 from bottalk.errors import ALL_FAILED, Refusal
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import Parameters

@@ -25,7 +25,8 @@ from typing import Any
 import sqlite_utils
 import trio
 
-from bottalk import cli, daemon
+from bottalk import cli
+from bottalk.daemon import opening
 from bottalk.ilink.client import Ilink
 from bottalk.ilink.opening import open_stream
 from bottalk.store import migrations
@@ -154,7 +155,7 @@ def install(*, migrating: bool) -> Callable[[], None]:
     """Plant the points in this process, and with `migrating` the extra step of the schema. Gives the command line."""
     reaper = Reaper(Path(os.environ["BOTTALK_DATA_DIR"]) / "die-at")
     sqlite3.connect = partial(sqlite3.connect, factory=watched(reaper))  # type: ignore[assignment]
-    daemon.Ilink = partial(Ilink, opener=Wire(reaper).open)  # type: ignore[assignment, attr-defined]
+    opening.Ilink = partial(Ilink, opener=Wire(reaper).open)  # type: ignore[assignment, attr-defined]
     if migrating:
         migrations.STEPS = (*migrations.STEPS, (_grow, 1))
         migrations.backup = partial(_backup, reaper)

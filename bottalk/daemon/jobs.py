@@ -1,0 +1,37 @@
+"""What the housekeeper does."""
+
+from functools import partial
+
+from bottalk.actors.backups import Backups
+from bottalk.actors.checkpoints import Checkpoints
+from bottalk.actors.departed import Departed
+from bottalk.actors.expiry import Expiry
+from bottalk.actors.jobs import Job
+from bottalk.actors.retention import Retention
+from bottalk.actors.telling import Telling
+from bottalk.daemon.actors import Actors
+from bottalk.daemon.parts import Parts
+from bottalk.ops import backup
+
+
+def jobs_of(p: Parts, actors: Actors) -> list[Job]:
+    """What the housekeeper does."""
+    journal = actors.journal.mailbox
+    checkpoints = Checkpoints(p.database, lambda: actors.journal.status().commits)
+    return [
+        Departed(p.pictures.directory, journal),
+        Expiry(p.pictures.outboxes, actors.is_running, journal, p.clock),
+        Retention(journal, p.config, p.clock, checkpoints.soon),
+        Telling(p.pictures, journal, p.config, p.style.words, p.clock),
+        checkpoints,
+    ]
+
+
+def backups_of(p: Parts) -> list[Backups]:
+    """One job, or none where the settings want no backups."""
+    config = p.config
+    if not config.backup_every:
+        return []
+    make = partial(backup.make, config.database, config.backups, config.backup_keep)
+    every = config.backup_every * 3600.0
+    return [Backups(make, partial(backup.newest_at, config.backups), every, p.clock, p.runner)]
