@@ -30,7 +30,8 @@ from tests.support.reader import ROOT, Shell, blocks, both_languages, page, rows
 READMES = ("README.md", "README.en.md")
 GUIDES = ("docs/api.md", "docs/api.en.md")
 PAIRS = [(str(first.relative_to(ROOT)), str(second.relative_to(ROOT))) for first, second in both_languages(ROOT)]
-PAGES = (*(name for pair in PAIRS for name in pair), "CHANGELOG.md", "docs/architecture.md", "data/README.md")
+PAGES = (*(name for pair in PAIRS for name in pair), "CHANGELOG.md", "data/README.md")
+ARCHITECTURE = ("docs/architecture.md", "docs/architecture.en.md")
 each_pair = pytest.mark.parametrize("pair", PAIRS, ids=[first for first, _ in PAIRS])
 
 
@@ -58,8 +59,25 @@ def test_both_languages_have_the_same_shape(pair: tuple[str, str], shape: str) -
 
 @each_pair
 def test_both_languages_have_the_same_code(pair: tuple[str, str]) -> None:
-    first, second = (re.findall(r"^```.*?^```$", page(name), flags=re.M | re.S) for name in pair)
+    first, second = ([block for block in fenced(name) if block[0]] for name in pair)
     assert first == second
+
+
+def fenced(name: str) -> list[tuple[str, str]]:
+    """Kind and text of every block; a drawing has no kind."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", page(name), flags=re.M | re.S)
+
+
+def test_both_languages_draw_the_same() -> None:
+    first, second = ([names_in(block) for kind, block in fenced(name) if not kind] for name in ARCHITECTURE)
+    assert first == second
+    assert len(first) == 3
+    assert all(first)
+
+
+def names_in(drawing: str) -> list[str]:
+    """What the lines of a drawing begin with; lines that go on with an explanation begin further to the right."""
+    return re.findall(r"^(?:│  )?(?:[├└]─ |  )?([a-z].*?)(?:  |$)", drawing, flags=re.M | re.A)
 
 
 @each_pair
@@ -273,12 +291,13 @@ STOPS = {
 
 
 async def test_the_table_of_stops_is_the_tree(tmp_path: Path) -> None:
-    rows = re.findall(r"^\| (\w+) \|.*\| ([\d.]+) s \|$", page("docs/architecture.md"), re.M)
-    assert [(name, float(seconds)) for name, seconds in rows] == list(STOPS.items())
-    assert f"{sum(STOPS.values()):g} s in all" in page("docs/architecture.md")
+    for name, second, in_all in zip(ARCHITECTURE, ("秒", "s"), ("合计 {:g} 秒", "{:g} s in all"), strict=True):
+        rows = re.findall(rf"^\| (\w+) \|.*\| ([\d.]+) {second} \|$", page(name), re.M)
+        assert [(actor, float(seconds)) for actor, seconds in rows] == list(STOPS.items())
+        assert in_all.format(sum(STOPS.values())) in page(name)
     async with open_daemon(load(environ={}, overrides={"port": 0, "data_dir": str(tmp_path)})) as daemon:
         started = [child.name for child in daemon.root.status().children]
     assert started == list(reversed(STOPS))
-    tree = re.findall(r"^[├└]─ (\w+)", page("docs/architecture.md"), re.M)
-    assert tree == started
+    for name in ARCHITECTURE:
+        assert re.findall(r"^[├└]─ (\w+)", page(name), re.M) == started
     assert set(VITAL) < set(started)

@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md): left may not see right."""
+"""Who may import whom (docs/architecture.en.md): left may not see right."""
 
 import ast
 import sys
