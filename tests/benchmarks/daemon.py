@@ -163,14 +163,17 @@ def bench(
             "BOTTALK_DATA_DIR": directory,
             "BOTTALK_ILINK_BASE_URL": base_url,
             "BOTTALK_DEMO": "1",
-            "BOTTALK_LOG_LEVEL": "warning",
             "BOTTALK_MONITOR_TOKEN": MONITOR,
             **(settings or {}),
         }
         started = time.monotonic()
-        with child(*run, "serve", env=env, output=False) as daemon:
-            _wait_until_ready(daemon, port)
-            yield Bench(daemon, port, upstream_port, seeded, started)
+        log = Path(directory) / "log"
+        try:
+            with log.open("w") as output, child(*run, "serve", env=env, output=output) as daemon:
+                _wait_until_ready(daemon, port)
+                yield Bench(daemon, port, upstream_port, seeded, started)
+        except ChildFailed as error:
+            raise ChildFailed(f"{error}; its last words:\n{log.read_text()[-2000:]}") from error
 
 
 def _wait_until_ready(daemon: Child, port: int) -> None:

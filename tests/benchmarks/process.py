@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from tests.benchmarks.loadgen import Plan, Report
 
@@ -78,16 +79,19 @@ class Child:
 
 
 @contextmanager
-def child(module: str, *arguments: str, env: Mapping[str, str] | None = None, output: bool = True) -> Iterator[Child]:
+def child(
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, output: TextIO | None = None
+) -> Iterator[Child]:
     """Run `python -m module arguments…` in the repository, with `env` added; it is stopped at the end.
 
-    With `output` its standard output can be read (and must be, or it fills); without, it goes to standard error.
+    Its standard output can be read (and must be, or it fills), unless both its outputs go to the file `output`.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
-        stdout=subprocess.PIPE if output else sys.stderr,
+        stdout=output or subprocess.PIPE,
+        stderr=output,
         text=True,
     )
     running = Child(process, module)
