@@ -25,7 +25,7 @@ class Checkpoints(Job):
     period = 60.0
 
     def __init__(self, database: Database, commits: Callable[[], int]) -> None:
-        """`commits` counts the journal's."""
+        """`commits` counts what was written, the journal's groups above all."""
         self.news = self._news = Wakeup()
         self._database = database
         self._commits = commits

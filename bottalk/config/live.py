@@ -15,6 +15,7 @@ LIVE = frozenset(
         "admin_sees_text",
         "log_days",
         "log_texts",
+        "rewrite_up_to",
         "monitor_token",
         "codes_per_address",
         "codes_in_all",

@@ -121,6 +121,12 @@ class Config:
         "what the log keeps of a settled push: all, its title, neither; a text sent with a link stays 7 days",
         choices=("full", "title", "none"),
     )
+    rewrite_up_to: int = setting(
+        128,
+        "MB of the database up to which it is written anew at night, after removals; pushes wait meanwhile; 0: never",
+        low=0,
+        high=1000,
+    )
     words: str = setting("", "file of BotTalk's own words on the phone (config/words.toml has all); empty: as they are")
     monitor_token: Secret = setting(
         Secret(""), "opens /metrics and /api/admin/status as a bearer token; empty: none", plain_env="MONITOR_TOKEN"

@@ -22,6 +22,8 @@ R = TypeVar("R")
 LEAST_SQLITE = (3, 35, 0)
 READERS = 2
 BUSY_TIMEOUT_MS = 5000
+AUTOCHECKPOINT = 1000
+"""Pages in the write-ahead log from which a commit folds it into the file."""
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -50,13 +52,23 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
             if not readonly:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
-                connection.execute("PRAGMA wal_autocheckpoint=1000")
+                connection.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT}")
                 connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, texts above all
+                _keep_at_home(connection, path)
             on_failure.pop_all()
     except (OSError, sqlite3.Error) as e:
         raise StoreError(f"cannot open the database {path}: {e}") from e
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _keep_at_home(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite's files without a name lie beside the database: what is in it goes to no other disk.
+
+    The whole process has one such place, as it has one data directory. A SQLite without this pragma takes /var/tmp.
+    """
+    directory = str(path.absolute().parent).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory='{directory}'")
 
 
 def _make(path: Path) -> None:

@@ -200,6 +200,32 @@ def _telling(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX push_logs_system ON push_logs (user_id) WHERE source = 'system'")
 
 
+def _removals(db: sqlite_utils.Database) -> None:
+    """The file notes by itself that something private was removed from it. What was before, nobody knows."""
+    for name, event in _REMOVED.items():
+        db.execute(f"CREATE TRIGGER removed_{name} AFTER {event} BEGIN {_NOTE} VALUES ('removed', '1'); END")
+    db.execute(f"{_NOTE} SELECT 'removed', '1' WHERE EXISTS (SELECT 1 FROM push_logs)")
+
+
+_NOTE = "INSERT OR IGNORE INTO meta (key, value)"
+
+_REMOVED = {
+    "log": "DELETE ON push_logs",
+    "text": "UPDATE OF title, text ON push_logs WHEN old.title <> new.title OR old.text <> new.text",
+    "key": "UPDATE OF idempotency_key ON push_logs WHEN coalesce(old.idempotency_key, new.idempotency_key)"
+    " IS NOT new.idempotency_key",
+    "user": "DELETE ON users",
+    "user_data": "UPDATE OF send_key, email, wechat_openid, nickname ON users WHEN old.send_key <> new.send_key"
+    " OR coalesce(old.email, new.email) IS NOT new.email OR coalesce(old.nickname, new.nickname) IS NOT new.nickname"
+    " OR coalesce(old.wechat_openid, new.wechat_openid) IS NOT new.wechat_openid",
+    "channel": "DELETE ON channels",
+    "token": "UPDATE OF bot_token ON channels WHEN old.bot_token <> new.bot_token",
+    "reminder": "DELETE ON reminders",
+    "reminder_text": "UPDATE OF title, message ON reminders WHEN old.title <> new.title OR old.message <> new.message",
+}
+"""After what the file is not free of old words: a trigger's event and condition, by its name."""
+
+
 STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_first, 1),
     (_reminders, 1),
@@ -208,6 +234,7 @@ STEPS: tuple[tuple[Callable[[sqlite_utils.Database], None], int], ...] = (
     (_since_when, 1),
     (_retention, 1),
     (_telling, 1),
+    (_removals, 1),
 )
 """Each step, and the least schema version that can read the file after it."""
 
