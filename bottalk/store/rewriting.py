@@ -40,7 +40,7 @@ def note_try(connection: sqlite3.Connection, now: float) -> None:
 
 
 def rewrite(connection: sqlite3.Connection) -> None:
-    """Write the whole file anew. Blocks the writer for about a second for each 150 MB; a kill leaves it as it was.
+    """Write the whole file anew. Blocks the writer for about a second for each 100 MB; a kill leaves it as it was.
 
     It takes the file's size twice on the disk, for a while: beside the file, in one without a name, and in the
     write-ahead log, until the next checkpoint. What was removed is gone from the file with that one: it is left to the

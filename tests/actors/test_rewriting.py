@@ -327,3 +327,19 @@ async def test_a_stop_meanwhile_keeps_the_file_whole(
         ]
         await trio.sleep(600)
         assert job_of(again) == 0, "it was done"
+
+
+async def test_the_log_of_the_rewriting_is_folded_away_at_once(tmp_path: Path, autojump_clock: object) -> None:
+    """Only then are the old pages gone; and nobody commits anything that would have it done."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        for night in (1, 2):
+            await world.daemon.services.accounts.reset_key(owner(world, person).id)
+            await trio.sleep(200)  # what was committed is folded away
+            commits = world.daemon.journal.status().commits
+            world.clock.offset += DAY * (night - 1)
+            while job_of(world) < night:  # noqa: ASYNC110 - no event tells of it; virtual
+                await trio.sleep(1)
+            await trio.sleep(5)
+        assert world.daemon.journal.status().commits == commits
+        assert (tmp_path / "bottalk.db-wal").stat().st_size == 0
