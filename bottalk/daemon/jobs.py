@@ -7,13 +7,14 @@ from bottalk.actors.backups import Backups
 from bottalk.actors.checkpoints import Checkpoints
 from bottalk.actors.departed import Departed
 from bottalk.actors.expiry import Expiry
+from bottalk.actors.garbage import Garbage
 from bottalk.actors.jobs import Job
 from bottalk.actors.retention import Retention
 from bottalk.actors.rewriting import Rewriting
 from bottalk.actors.telling import Telling
 from bottalk.daemon.actors import Actors
 from bottalk.daemon.parts import Parts
-from bottalk.ops import backup, data_dir
+from bottalk.ops import backup, data_dir, garbage
 
 
 def jobs_of(p: Parts, actors: Actors) -> list[Job]:
@@ -33,6 +34,7 @@ def jobs_of(p: Parts, actors: Actors) -> list[Job]:
         Telling(p.pictures, journal, p.config, p.style.words, p.clock),
         checkpoints,
         rewriting,
+        Garbage(garbage.collect, commits),
     ]
 
 

@@ -25,7 +25,7 @@ from bottalk.delivery.digest import Style
 from bottalk.errors import CannotWrite
 from bottalk.ilink.client import Ilink, IlinkSettings
 from bottalk.measures import Measures
-from bottalk.ops import data_dir, limits
+from bottalk.ops import data_dir, garbage
 from bottalk.ops.sockets import listening_socket
 from bottalk.store.database import StoreError, open_database, unusable
 from bottalk.store.threads import Runner
@@ -101,7 +101,7 @@ async def open_daemon(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ilink.sweep)
                 await nursery.start(daemon.run)
-                limits.settle_garbage()
+                garbage.settle()
                 nursery.start_soon(_settle_connections, pictures, config)
                 yield daemon
                 daemon.stop()
@@ -116,7 +116,7 @@ async def open_daemon(
 async def _settle_connections(pictures: Pictures, config: Config) -> None:
     """When each channel has had its turn to begin polling."""
     await trio.sleep(POLLS_BEGUN_S + pictures.directory.channel_count() / config.ilink.starts_per_second)
-    limits.settle_connections()
+    garbage.settle_connections()
 
 
 def _why(error: sqlite3.OperationalError) -> str:
