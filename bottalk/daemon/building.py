@@ -7,11 +7,10 @@ import trio
 
 from bottalk.actors.alarms import Alarms
 from bottalk.actors.alert import Alert
-from bottalk.actors.backups import Backups
 from bottalk.actors.housekeeper import Housekeeper
 from bottalk.actors.watchdog import Watchdog
 from bottalk.daemon.actors import Actors, actors_of
-from bottalk.daemon.jobs import backups_of, jobs_of
+from bottalk.daemon.jobs import BackupFailed, backups_of, failure_of, jobs_of
 from bottalk.daemon.parts import Parts
 from bottalk.daemon.running import Daemon
 from bottalk.daemon.services import services_of
@@ -30,11 +29,12 @@ def build(p: Parts) -> Daemon:
     stopping = trio.Event()
     actors = actors_of(p)
     healths = Healths(p.pictures, actors.channels, actors.heartbeats, actors.gates, p.config, p.clock)
-    services = services_of(p, actors, healths, lambda: root.status(deep=False), stopping)
-    web = _web(p, services)
     backups = backups_of(p)
+    backup_failed = partial(failure_of, backups)
+    services = services_of(p, actors, healths, lambda: root.status(deep=False), stopping, backup_failed)
+    web = _web(p, services)
     housekeeper = Housekeeper([*jobs_of(p, actors), *backups], p.clock)
-    alarms = _alarms(p, actors, healths, backups)
+    alarms = _alarms(p, actors, healths, backup_failed)
     watchdog = Watchdog(p.manager, lambda: vitals(root, actors.journal), services.status.line)
     root = root_of(p, actors, housekeeper, alarms, web, watchdog)
     return Daemon(
@@ -60,14 +60,14 @@ def _web(p: Parts, services: Services) -> Web | None:
     return Web(app, app.door, p.sockets)
 
 
-def _alarms(p: Parts, actors: Actors, healths: Healths, backups: list[Backups]) -> Alarms:
+def _alarms(p: Parts, actors: Actors, healths: Healths, backup_failed: BackupFailed) -> Alarms:
     troubles = Troubles(
         healths,
         actors.gates,
         actors.journal.status,
         partial(data_dir.free_bytes, Path(p.config.data_dir)),
         lambda: p.config.alert_disk_free,
-        lambda: next((job.failed for job in backups), None),
+        backup_failed,
         p.clock,
     )
     return Alarms(troubles.signs, lambda: p.config.alert_url, Alert(p.alert_transport).tell, p.clock, p.rng)

@@ -6,6 +6,7 @@ from functools import partial
 import trio
 
 from bottalk.daemon.actors import Actors
+from bottalk.daemon.jobs import BackupFailed
 from bottalk.daemon.parts import Parts
 from bottalk.ops import backup
 from bottalk.service.accounts import Accounts
@@ -29,9 +30,15 @@ from supervisors import SupervisorStatus
 
 
 def services_of(
-    p: Parts, actors: Actors, healths: Healths, tree: Callable[[], SupervisorStatus], stopping: trio.Event
+    p: Parts,
+    actors: Actors,
+    healths: Healths,
+    tree: Callable[[], SupervisorStatus],
+    stopping: trio.Event,
+    backup_failed: BackupFailed,
 ) -> Services:
     """`tree` gives the root's status, without what is below its children; `stopping` is set when a stop begins."""
+    newest_backup_at = partial(backup.newest_at, p.config.backups)
     journal, channels = actors.journal.mailbox, actors.channels.mailbox
     sessions = Sessions(p.pictures, journal, p.database, p.clock)
     return Services(
@@ -55,9 +62,9 @@ def services_of(
             p.config.database,
             p.config.delivery,
             p.clock,
-            partial(backup.newest_at, p.config.backups),
+            newest_backup_at,
         ),
-        figures=Figures(p.measures, p.pictures, actors.heartbeats, p.config, p.clock),
+        figures=Figures(p.measures, p.pictures, actors.heartbeats, p.config, p.clock, newest_backup_at, backup_failed),
     )
 
 

@@ -36,6 +36,7 @@ class _FromDaemon(Collector):
         yield from _pushes(self._figures.measures)
         yield from _channels(view, gauges)
         yield from _journal(view, self._figures.measures)
+        yield from _backups(gauges)
         yield from _tree(view, self._figures.measures)
         yield from _ilink(view, self._figures.measures)
         yield from _http(self._figures.measures)
@@ -90,6 +91,16 @@ def _journal(view: StatusView, measures: Measures) -> Iterable[Family]:
     yield _gauge("bottalk_journal_up", "Whether the journal can write.", float(store.cannot_write is None))
     sizes = {"database": store.file_bytes, "wal": store.wal_bytes}
     yield _labelled("bottalk_store_bytes", "Size of the database's files.", "file", sizes)
+
+
+def _backups(gauges: Gauges) -> Iterable[Family]:
+    yield _gauge(
+        "bottalk_backup_newest_timestamp_seconds",
+        "When the newest backup was made, since 1970; 0: there is none.",
+        gauges.newest_backup_at,
+    )
+    text = "Whether the daemon's own backups fail; 0 also where it makes none."
+    yield _gauge("bottalk_backup_failing", text, float(gauges.backups_fail))
 
 
 def _tree(view: StatusView, measures: Measures) -> Iterable[Family]:

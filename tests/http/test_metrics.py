@@ -43,8 +43,8 @@ UNITS = ("seconds", "bytes")
 
 
 @asynccontextmanager
-async def open_watched(data_dir: Path) -> AsyncIterator[tuple[Site, httpx.AsyncClient]]:
-    async with open_site(data_dir, settings={"monitor_token": MONITOR}) as site:
+async def open_watched(data_dir: Path, **settings: object) -> AsyncIterator[tuple[Site, httpx.AsyncClient]]:
+    async with open_site(data_dir, settings={"monitor_token": MONITOR, **settings}) as site:
         yield site, await site.browser()
 
 
@@ -256,6 +256,25 @@ async def test_requests_count_by_their_declared_route(tmp_path: Path, autojump_c
         )
         assert await asked("/api/auth/me", "GET", 200) == 1
         assert await value(browser, "bottalk_http_request_seconds_count", route="/docs") == 1
+
+
+async def test_backups_are_seen(tmp_path: Path, autojump_clock: object) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.write_text("no directory")
+    async with open_watched(tmp_path / "data", backup_every=24, backup_dir=str(shelf)) as (site, browser):
+
+        async def seen() -> tuple[float, float]:
+            newest = await value(browser, "bottalk_backup_newest_timestamp_seconds")
+            return newest, await value(browser, "bottalk_backup_failing")
+
+        assert await seen() == (0, 0), "the first is made some minutes after the start"
+        await trio.sleep(1200)
+        assert await seen() == (0, 1)
+        shelf.unlink()
+        await trio.sleep(4000)
+        newest, is_failing = await seen()
+        assert is_failing == 0
+        assert 0 <= site.world.clock.now() - newest < 4000
 
 
 async def test_a_crashed_channel_counts(
