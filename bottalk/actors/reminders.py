@@ -1,5 +1,6 @@
 """Reminders: asks the journal to fire what is due. One sleep until the next due time; the journal judges each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ from bottalk.agenda import Agenda
 from bottalk.clock import Clock
 from bottalk.config import Config
 from bottalk.errors import CannotWrite
-from bottalk.messages import FireReminder, Firing, ForgetReminderLog, ReplanReminders
+from bottalk.messages import Fired, FireReminder, Firing, ForgetReminderLog, ReplanReminders
 from bottalk.values import ReminderId
 from supervisors import Ask, Child, Mailbox, MailboxFull, NotTaken
 
@@ -111,16 +112,18 @@ class Reminders:
 
     async def _fire(self, due: list[tuple[float, ReminderId]]) -> bool:
         """Whether the journal took them all. Those it did not take stay due."""
-        came_of: dict[ReminderId, Firing | None] = {}
+        came_of: dict[ReminderId, Fired | None] = {}
 
         async def one(at: float, reminder_id: ReminderId) -> None:
-            came_of[reminder_id] = await self._ask(FireReminder(reminder_id, at))
+            came_of[reminder_id] = fired = await self._ask(FireReminder(reminder_id, at))
+            if fired is not None and fired.push_id is not None:
+                log.info("reminder.fired", reminder=reminder_id, push=fired.push_id, channels=fired.channels)
 
         async with trio.open_nursery() as nursery:
             for at, reminder_id in due:
                 nursery.start_soon(one, at, reminder_id)
-        late = [reminder_id for reminder_id, firing in came_of.items() if firing is Firing.TOO_LATE]
-        bad = [reminder_id for reminder_id, firing in came_of.items() if firing is Firing.NOT_UNDERSTOOD]
+        late = _those(came_of, Firing.TOO_LATE)
+        bad = _those(came_of, Firing.NOT_UNDERSTOOD)
         if late:
             log.info("reminders.too_late", count=len(late), some=late[:10])
         if bad:
@@ -140,3 +143,7 @@ class Reminders:
             log.info("reminders.resumed", after=self._refused)
             self._refused = None
         return answer
+
+
+def _those(came_of: Mapping[ReminderId, Fired | None], firing: Firing) -> list[ReminderId]:
+    return [reminder_id for reminder_id, fired in came_of.items() if fired is not None and fired.firing is firing]

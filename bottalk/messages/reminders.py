@@ -5,6 +5,7 @@ from enum import Enum
 from msgspec import Struct
 
 from bottalk.values import (
+    PushId,
     Reminder,
     ReminderId,
     ReminderType,
@@ -69,7 +70,15 @@ class Firing(Enum):
     """Its stored time cannot be read by this version: it is disabled."""
 
 
-class FireReminder(Ask[Firing], Struct, frozen=True):
+class Fired(Struct, frozen=True):
+    """What came of a due time; of a push that was born of it, its id and how many channels it has a row for."""
+
+    firing: Firing
+    push_id: PushId | None = None
+    channels: int = 0
+
+
+class FireReminder(Ask[Fired], Struct, frozen=True):
     """`due` has come: rows, count and next due time in one commit, or nothing when that is not its due time."""
 
     reminder_id: ReminderId

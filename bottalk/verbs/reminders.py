@@ -9,10 +9,12 @@ from bottalk.directory import wanted_channels
 from bottalk.errors import NoAccount
 from bottalk.messages import (
     Accept,
+    Accepted,
     ChangeReminder,
     CreateReminder,
     DeleteReminder,
     EnableReminder,
+    Fired,
     FireReminder,
     Firing,
     ForgetReminderLog,
@@ -119,23 +121,25 @@ def forget_log(draft: Draft, m: ForgetReminderLog) -> int:
     return count
 
 
-def fire(draft: Draft, m: FireReminder) -> Firing:
+def fire(draft: Draft, m: FireReminder) -> Fired:
     """Its rows, its count and its next due time in one commit; nothing when it is not due then (any more)."""
     reminder = draft.reminder(m.reminder_id)
     if reminder is None or reminder.next_at != m.due:
-        return Firing.STALE
+        return Fired(Firing.STALE)
+    fired = Fired(Firing.TOO_LATE)
     try:
         due = _still_wanted(reminder, m.due, draft.now)
         if due is not None:
-            _send(draft, reminder)
+            push = _send(draft, reminder)
+            fired = Fired(Firing.SENT, push.push_id, len(push.rows))
             until = max(due, draft.now)
             reminder = replace(reminder, send_count=reminder.send_count + 1, fired_until=until)
         draft.put_fired(_after(draft, reminder, m.due))
     except ScheduleError:
         # stored by a version that understood it; without a next due time it would come up again for ever
         draft.put_fired(_ended(reminder))
-        return Firing.NOT_UNDERSTOOD
-    return Firing.SENT if due is not None else Firing.TOO_LATE
+        return replace(fired, firing=Firing.NOT_UNDERSTOOD)
+    return fired
 
 
 def replan(draft: Draft, m: ReplanReminders) -> int:
@@ -196,12 +200,12 @@ def _after(draft: Draft, reminder: Reminder, due: float) -> Reminder:
     return replace(reminder, next_at=next_at, zone=draft.config.tz)
 
 
-def _send(draft: Draft, reminder: Reminder) -> None:
+def _send(draft: Draft, reminder: Reminder) -> Accepted:
     """One firing on the path of every push. A repeating one replaces what still waits of it."""
     user = draft.user(reminder.user_id)
     channels = wanted_channels(reminder.channel, draft.channels_of(reminder.user_id))
     usable = user is not None and not user.is_disabled and any(channel.is_usable for channel in channels)
-    accept(
+    return accept(
         draft,
         Accept(
             user_id=reminder.user_id,

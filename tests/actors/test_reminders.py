@@ -10,9 +10,10 @@ from typing import TypeVar
 import pytest
 import trio
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from bottalk.actors.reminders import BATCH
-from bottalk.messages import CreateReminder, FireReminder, Firing
+from bottalk.messages import CreateReminder, Fired, FireReminder, Firing
 from bottalk.service.reminders import BadReminder, ReminderForm, note
 from bottalk.store import reminders as reminder_rows
 from bottalk.store.database import transaction
@@ -50,6 +51,23 @@ async def test_a_reminder_is_on_the_phone_at_its_minute(tmp_path: Path, autojump
         assert world.texts(person) == ["喝水\n\n一杯"]
         [now] = world.daemon.services.reminders.list(user.id)
         assert (now.send_count, now.enabled, now.next_at) == (1, False, None)
+
+
+async def test_the_log_joins_a_firing_with_what_becomes_of_its_push(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path, clock=clock_at("2026-11-02T07:50")) as world:
+        person = await world.active()
+        user = world.daemon.pictures.directory.user_of_key(person.send_key)
+        assert user is not None
+        made = await world.daemon.services.reminders.create(
+            user.id, ReminderForm(title="喝水", time="08:00", type="daily")
+        )
+        with capture_logs() as lines:
+            await trio.sleep(1200)
+        [fired] = [line for line in lines if line["event"] == "reminder.fired"]
+        [sent] = [line for line in lines if line["event"] == "channel.sent"]
+        assert (fired["log_level"], fired["reminder"], fired["channels"]) == ("info", made.id, 1)
+        assert sent["pushes"] == [fired["push"]]
+        assert "喝水" not in str(lines)
 
 
 async def test_daily_for_a_week(tmp_path: Path, autojump_clock: object) -> None:
@@ -432,10 +450,10 @@ async def test_a_due_time_that_is_no_longer_the_reminders_fires_nothing(tmp_path
     async with open_small(tmp_path, clock_at("2026-11-02T07:00")) as small:
         made = await small.create("daily", "08:00")
         assert made.next_at is not None
-        assert await small.journal.ask(FireReminder(made.id, made.next_at - 60)) is Firing.STALE
-        assert await small.journal.ask(FireReminder(ReminderId(99), made.next_at)) is Firing.STALE
+        assert await small.journal.ask(FireReminder(made.id, made.next_at - 60)) == Fired(Firing.STALE)
+        assert await small.journal.ask(FireReminder(ReminderId(99), made.next_at)) == Fired(Firing.STALE)
         await small.until("2026-11-02T08:01")
-        assert await small.journal.ask(FireReminder(made.id, made.next_at)) is Firing.STALE
+        assert await small.journal.ask(FireReminder(made.id, made.next_at)) == Fired(Firing.STALE)
         assert small.now(made).send_count == 1
 
 
