@@ -57,8 +57,13 @@ class Words(Struct, frozen=True):
 DEFAULT = Words()
 
 _NEEDED = ("digest", "more_link", "more_missing", "blank", "status", "cleared")
-"""These cannot be left empty; any other that is empty is not sent."""
+"""These cannot be left empty; any other that is empty is not said, and `config/words.toml` lists those."""
 _ENDINGS = ("digest", "more_link", "more_missing", "blank", "few_left", "last")
+
+
+def configured(path: str) -> Words:
+    """The words that the setting `words` names; the defaults where it is empty. Raises ConfigError."""
+    return load_words(Path(path)) if path else DEFAULT
 
 
 def load_words(path: Path) -> Words:

@@ -100,6 +100,19 @@ def test_every_default_passes_its_own_rules(tmp_path: Path) -> None:
     assert tomllib.loads(shown) == {}
 
 
+def test_the_file_says_which_words_may_be_left_empty(tmp_path: Path) -> None:
+    texts = [name for name in Words.__struct_fields__ if isinstance(getattr(DEFAULT, name), str)]
+    path = written(tmp_path, "".join(f'{name} = ""\n' for name in texts))
+    refused = {line.removesuffix(": must not be empty") for line in problems(path) if line.endswith("not be empty")}
+    [said] = re.findall(r'These may be "", and are then not said: ([^.]*)\.', FILE.read_text(encoding="utf-8"))
+    may_be = said.replace("\n#", "").split(", ")
+    assert may_be == [name for name in texts if name not in refused]
+    words = load_words(written(tmp_path, "".join(f'{name} = ""\n' for name in may_be)))
+    assert [getattr(words, name) for name in may_be] == [""] * len(may_be)
+    lists = load_words(written(tmp_path, "status_words = []\nclear_words = []\n"))
+    assert (lists.status_words, lists.clear_words) == ((), ())
+
+
 def test_the_file_says_of_each_word_when_it_is_used() -> None:
     found: dict[str, str] = {}
     comment: list[str] = []

@@ -5,6 +5,7 @@ import click
 from bottalk.cli.settings import with_settings
 from bottalk.config import Config
 from bottalk.store.database import readable
+from bottalk.words import configured
 
 
 @click.command()
@@ -12,11 +13,13 @@ from bottalk.store.database import readable
 def check(config: Config) -> None:
     """Say whether this version could run with these settings on this database. Changes nothing.
 
-    The daemon may run meanwhile, in another version too. `deploy/install.sh` asks it of a new version before an
-    upgrade, and of the old one before a rollback.
+    All that `bottalk config check` looks at, the settings and the file of words, and then the database, as the account
+    that the daemon runs as. The daemon may run meanwhile, in another version too. `deploy/install.sh` asks it of a new
+    version before an upgrade, and of the old one before a rollback.
 
     Exit codes: 0 it could, 73 the database cannot be used, or not by this version, 78 a setting is wrong.
     """
+    configured(config.words)
     path = config.database
     if not path.exists():
         click.echo(f"the settings are right; {path} is not there yet and will be made")

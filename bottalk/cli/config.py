@@ -10,7 +10,7 @@ import click
 from bottalk.cli.exits import known_failures
 from bottalk.config import Loaded, Setting, read, table, value_of
 from bottalk.values import Secret
-from bottalk.words import load_words
+from bottalk.words import configured
 
 _FILE = click.option(
     "--config", "path", type=click.Path(path_type=Path), help="Settings file (TOML), the daemon's own."
@@ -25,7 +25,9 @@ def config() -> None:
 @config.command()
 @_FILE
 def check(path: Path | None) -> None:
-    """Say whether the daemon would start with these settings, and every mistake at once.
+    """Say whether these settings are right, and every mistake at once.
+
+    `bottalk check` looks at this and at the database too, which only the daemon's account may read.
 
     \b
     Example: bottalk config check --config /etc/bottalk/bottalk.toml
@@ -33,8 +35,7 @@ def check(path: Path | None) -> None:
     """
     with known_failures():
         loaded = read(path)
-        if loaded.config.words:
-            load_words(Path(loaded.config.words))
+        configured(loaded.config.words)
     count = len(loaded.origins)
     click.echo(f"the settings are right: {count} set, {len(table()) - count} at their defaults")
 

@@ -30,7 +30,7 @@ from bottalk.ops.sockets import listening_socket
 from bottalk.store.database import StoreError, open_database, unusable
 from bottalk.store.threads import Runner
 from bottalk.verbs.draft import Pictures
-from bottalk.words import DEFAULT, Words, load_words
+from bottalk.words import Words, configured
 
 POLLS_BEGUN_S = 5.0
 """Seconds after the last channel's turn to begin polling: then its connection is open."""
@@ -135,7 +135,7 @@ def _open_sockets(config: Config, directory: Path) -> tuple[socket.socket, ...]:
 def style_of(config: Config, words: Words | None = None) -> Style:
     """How messages are made up. Raises ConfigError for a bad file of words, which is read where `words` is None."""
     if words is None:
-        words = load_words(Path(config.words)) if config.words else DEFAULT
+        words = configured(config.words)
     return Style(config.delivery, ZoneInfo(config.tz), words, config.pages_url)
 
 

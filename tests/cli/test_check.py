@@ -88,6 +88,17 @@ async def test_a_wrong_setting(tmp_path: Path) -> None:
     assert "port" in ended.err
 
 
+async def test_a_bad_file_of_words_is_a_wrong_setting(tmp_path: Path) -> None:
+    """A later version may refuse what this one took."""
+    words = tmp_path / "words.toml"
+    words.write_text('digset = "x"\n')
+    (tmp_path / "bottalk.toml").write_text(f'words = "{words}"\n')
+    ended = await bottalk("check", "--config", str(tmp_path / "bottalk.toml"), data_dir=tmp_path / "data")
+    assert (ended.code, ended.out) == (CONFIG, "")
+    assert f"{words}: digset: unknown word, did you mean 'digest'?" in ended.err
+    assert "Traceback" not in ended.err
+
+
 async def test_a_daemon_may_run_meanwhile(tmp_path: Path) -> None:
     async with field(tmp_path) as the, the.daemon() as daemon:
         await the.bind()
