@@ -131,7 +131,9 @@ class Journal:
     async def _write_group(self, letters: list[Letter[Ask[Any]]]) -> None:
         now, began = self._clock.now(), time.perf_counter()
         try:
-            done = await self._database.write(lambda connection: self._commit(connection, letters, now))
+            # while it is known to be ill, who asks is told so at once
+            is_ill = self._cannot_write is not None
+            done = await self._database.write(lambda c: self._commit(c, letters, now), hurried=is_ill)
         except sqlite3.Error as e:
             self._refuse(letters, e)
             return
@@ -154,7 +156,7 @@ class Journal:
         """Nobody writes, and the last write failed: find out whether the database has recovered."""
         with trio.CancelScope(shield=True):
             try:
-                await self._database.write(_touch)
+                await self._database.write(_touch, hurried=True)
             except sqlite3.Error as e:
                 self._cannot_write = str(e)
                 return

@@ -24,6 +24,9 @@ READERS = 2
 BUSY_TIMEOUT_MS = 5000
 AUTOCHECKPOINT = 1000
 """Pages in the write-ahead log from which a commit folds it into the file."""
+HURRIED_MS = 100
+"""How long a write in a hurry waits for a lock: what another program does in a short transaction ends within that."""
+
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -121,9 +124,19 @@ class Database:
         self._one = trio.CapacityLimiter(1)
         self._few = trio.CapacityLimiter(len(readers))
 
-    async def write(self, function: Callable[[sqlite3.Connection], R]) -> R:
-        """Run `function` with the writer connection. One at a time; a cancel waits for its end."""
-        return await self._run_write(lambda: function(self._writer), self._one)
+    async def write(self, function: Callable[[sqlite3.Connection], R], *, hurried: bool = False) -> R:
+        """Run `function` with the writer connection. One at a time; a cancel waits for its end.
+
+        Where another program holds a lock, it waits for that for 5 s, or hurried for a tenth of a second.
+        """
+
+        def run() -> R:
+            if not hurried:
+                return function(self._writer)
+            with _patience(self._writer, HURRIED_MS):
+                return function(self._writer)
+
+        return await self._run_write(run, self._one)
 
     async def read(self, function: Callable[[sqlite3.Connection], R]) -> R:
         """Run `function` with a read-only connection that sees the last commit. A cancel waits for its end."""
@@ -158,12 +171,19 @@ class Database:
 
 
 def _cut_wal(connection: sqlite3.Connection) -> bool:
-    connection.execute("PRAGMA busy_timeout=0").fetchone()
-    try:
+    with _patience(connection, 0):
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+@contextmanager
+def _patience(connection: sqlite3.Connection, milliseconds: int) -> Iterator[None]:
+    """Locks of others are waited for no longer than this; afterwards as long as ever."""
+    connection.execute(f"PRAGMA busy_timeout={milliseconds}").fetchone()
+    try:
+        yield
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").fetchone()
-    return not busy
 
 
 @asynccontextmanager

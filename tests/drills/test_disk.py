@@ -98,6 +98,9 @@ async def test_a_database_locked_for_twenty_seconds(tmp_path: Path) -> None:
             async with trio.open_nursery() as nursery:
                 for n in range(10):
                     nursery.start_soon(push, n)
+            began = trio.current_time()
+            await push(10)
+            assert trio.current_time() - began < 2.0, "once it is known, nobody waits for the lock anew"
             await the.write(bound.user)
             assert (await the.client.get(f"{the.url}/healthz")).text == "ok"
             await trio.sleep_until(locked_at + 20.0)  # the real clock: another program holds it so long

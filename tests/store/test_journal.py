@@ -1,8 +1,9 @@
 """Group commit: a bad verb fails alone, an ill database fails the whole group, and nobody is told before the commit."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bottalk.clock import SystemClock
 from bottalk.config import Config
 from bottalk.errors import CannotWrite
 from bottalk.messages import OpenSession, Session
-from bottalk.store.database import Database, open_database
+from bottalk.store.database import BUSY_TIMEOUT_MS, Database, open_database
 from bottalk.store.threads import in_thread
 from supervisors import Child
 
@@ -156,3 +157,24 @@ async def test_a_locked_database_is_an_answer_not_a_crash(tmp_path: Path) -> Non
         finally:
             other.close()
         assert await desk.names() == ["a"]
+
+
+async def test_while_the_database_is_known_to_be_locked_everybody_is_told_at_once(tmp_path: Path) -> None:
+    """Waiting for the lock anew, each group of askers would wait 5 s more than the one before it."""
+    async with a_desk(tmp_path) as desk:
+        await desk.limit_pages(2)
+        with pytest.raises(CannotWrite, match="full"):
+            await desk.open(f"big {BIG}")  # ill without a wait
+        await desk.limit_pages(None)
+        with closing(sqlite3.connect(tmp_path / "bottalk.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            for n in range(5):
+                with pytest.raises(CannotWrite, match="locked"):
+                    await desk.open(f"session {n}")
+            assert time.monotonic() - began < BUSY_TIMEOUT_MS / 1000
+            other.execute("ROLLBACK")
+        await desk.open("after")
+        assert desk.journal.status().cannot_write is None
+        waits = await desk.database.write(lambda c: c.execute("PRAGMA busy_timeout").fetchone()[0])
+        assert waits == BUSY_TIMEOUT_MS, "a lock is waited for as before"
