@@ -4,15 +4,17 @@ import json
 import os
 import socket
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from bottalk.cli import main
 from bottalk.cli.exits import FAILED, OK
 from bottalk.ops import data_dir
-from tests.cli.commands import Ended, help_of, run
+from tests.cli.commands import ROOT, Ended, help_of, run
 from tests.cli.test_admin import KEYS, seeded
 from tests.e2e.processes import field
 
@@ -81,6 +83,81 @@ def test_a_port_that_is_taken_and_a_daemon_that_is_stuck(tmp_path: Path) -> None
         _, found = doctor(tmp_path / "data")
     assert found["daemon"]["grade"] == "fail"
     assert str(os.getpid()) in found["daemon"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "grade", "words"),
+    [
+        ({"HOST": "0.0.0.0"}, "address", "warn", "BASE_URL"),
+        ({"BASE_URL": "http://push.example.org"}, "address", "warn", "HTTPS"),
+        ({"BASE_URL": "https://push.example.org"}, "reverse proxy", "warn", "TRUSTED_PROXIES"),
+        (
+            {"ILINK_BASE_URL": "http://ilink.invalid", "PROXY": "ftp://127.0.0.1:1"},
+            "proxies",
+            "fail",
+            "ftp://127.0.0.1:1",
+        ),
+    ],
+)
+def test_an_address_or_a_proxy_that_does_not_fit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    name: str,
+    grade: str,
+    words: str,
+) -> None:
+    for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    if "PROXY" in settings:
+        monkeypatch.setenv("http_proxy", settings["PROXY"])
+    named = {f"BOTTALK_{one}": text for one, text in settings.items() if one != "PROXY"}
+    _, found = doctor(tmp_path / "data", **named)
+    assert found[name]["grade"] == grade, found[name]
+    assert words in found[name]["found"] + found[name]["advice"]
+
+
+def test_a_data_directory_that_cannot_be_made_and_a_disk_that_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    code, found = doctor(tmp_path / "file" / "data")
+    assert (code, found["data directory"]["grade"]) == (FAILED, "fail")
+    assert "DATA_DIR" in found["data directory"]["advice"]
+    monkeypatch.setattr("bottalk.ops.probes.free_bytes", lambda directory: 10 * 2**20)
+    _, found = doctor(tmp_path / "data")
+    assert (found["disk"]["grade"], found["disk"]["found"][:6]) == ("fail", "10 MiB")
+
+
+async def test_too_few_open_files_for_the_channels(tmp_path: Path) -> None:
+    """The daemon's own limit, which it has raised to the hard one."""
+    async with field(tmp_path) as stage:
+        few = tmp_path / "few"
+        few.write_text(f'#!/bin/sh\nulimit -n 120\nexec {sys.executable} -m bottalk "$@"\n')
+        few.chmod(0o700)
+        async with stage.daemon(program=str(few), environ={"PYTHONPATH": str(ROOT)}):
+            await stage.bind()
+            done = await run("doctor", "--json", env=stage.environment())
+            found = {one["name"]: one for one in done.json}
+            assert (done.code, found["open files"]["grade"]) == (OK, "warn")
+            assert found["open files"]["found"] == "120 may be open; 1 channels take up to 258"
+            assert "LimitNOFILE=65536" in found["open files"]["advice"]
+
+
+async def test_a_daemon_with_a_dead_channel(tmp_path: Path) -> None:
+    async with field(tmp_path) as stage, stage.daemon():
+        bound = await stage.bind()
+
+        async def asked() -> tuple[int, dict[str, dict[str, str]]]:
+            done = await run("doctor", "--json", env=stage.environment())
+            return done.code, {one["name"]: one for one in done.json}
+
+        await stage.control(f"/users/{bound.user}/switch/expire", {})
+        code, found = await stage.until(asked, lambda it: it[1]["daemon"]["grade"] == "warn")
+        assert code == OK
+        assert "1 channels, 1 red" in found["daemon"]["found"]
+        assert "bottalk status" in found["daemon"]["advice"]
 
 
 async def test_beside_a_running_daemon(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Wheels for deploy/install.sh: BotTalk as it is here, and as a later version would be, with what they need."""
+"""Packages of BotTalk as it is here, and as a later version would be, with the wheels of what they need."""
 
 import re
 import shutil
@@ -39,6 +39,13 @@ def wheel_of(source: Path, target: Path) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target), cwd=source)
     (wheel,) = target.glob("bottalk-*.whl")
     return wheel
+
+
+def sdist_of(source: Path, target: Path) -> Path:
+    """The archive that is published beside the wheel."""
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(target), cwd=source)
+    (archive,) = target.glob("bottalk-*.tar.gz")
+    return archive
 
 
 def wheelhouse(wheel: Path, target: Path) -> Path:
