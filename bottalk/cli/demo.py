@@ -31,13 +31,15 @@ class DemoFailed(Exception):
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the text has arrived: exit code 0, or 1 and the reason.")
+@click.option("--once", is_flag=True, help="End after the text has arrived.")
 @click.option("--port", default=0, help="TCP port of the daemon [default: a free one].")
 def demo(once: bool, port: int) -> None:
     """Show BotTalk at work, without a WeChat account: a sandbox of iLink and the daemon, on free ports.
 
     A sandbox phone is bound by the same HTTP calls that a browser makes, activated, and sent a push through the public
     API. Then both stay up, and the pages to open are printed. The data is temporary.
+
+    Exit codes: 0 the text has arrived, 1 a step did not do what it should, 73 the port is taken.
     """
     with known_failures(), tempfile.TemporaryDirectory(prefix="bottalk-demo-") as data_dir:
         sys.exit(trio.run(_live, data_dir, port, once))

@@ -24,12 +24,21 @@ CONFIG = 78
 
 @contextmanager
 def known_failures() -> Iterator[None]:
-    """A failure that the user can mend is told in its own words, without a traceback."""
+    """A failure that the user can mend, alone or in a nursery's group, is told in its own words and no traceback."""
+    code = OK
     try:
         yield
-    except ConfigError as e:
-        click.echo(f"bottalk: the settings are wrong:\n{e}", err=True)
-        sys.exit(CONFIG)
-    except (StoreError, BotTalkError) as e:
-        click.echo(f"bottalk: {e}", err=True)
-        sys.exit(CANNOT_OPEN)
+    except* ConfigError as e:
+        click.echo(f"bottalk: the settings are wrong:\n{_first(e)}", err=True)
+        code = CONFIG
+    except* (StoreError, BotTalkError) as e:
+        click.echo(f"bottalk: {_first(e)}", err=True)
+        code = CANNOT_OPEN
+    if code:
+        sys.exit(code)
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

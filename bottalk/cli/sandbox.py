@@ -7,6 +7,8 @@ import time
 import click
 import trio
 
+from bottalk.cli.exits import known_failures
+from bottalk.ops.sockets import AddressError
 from bottalk.sandbox.core import Sandbox
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.sandbox.server import serve
@@ -23,14 +25,21 @@ def sandbox(host: str, port: int, seed: int | None) -> None:
     daemon at it with:
 
     BOTTALK_DEMO=1 bottalk serve --ilink-base-url http://127.0.0.1:3100
+
+    Exit codes: 0 ended by SIGTERM or SIGINT, 73 the address cannot be listened on.
     """
-    trio.run(_live, host, port, random.Random(seed))
+    with known_failures():
+        trio.run(_live, host, port, random.Random(seed))
 
 
 async def _live(host: str, port: int, rng: random.Random) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            url = await nursery.start(serve, Sandbox(now=time.time, rng=rng, parameters=DEMO), host, port)
+            try:
+                url = await nursery.start(serve, Sandbox(now=time.time, rng=rng, parameters=DEMO), host, port)
+            except OSError as e:
+                why = f"cannot listen on {host} port {port}: {e.strerror}; give another --host or --port"
+                raise AddressError(why) from e
             click.echo(f"iLink sandbox on {url}\nThe phone: {url}/")
             async for _ in signals:
                 nursery.cancel_scope.cancel()

@@ -21,7 +21,27 @@ MARGIN_S = 10.0
 _KEPT = "kept: it is sent as soon as WeChat takes it"
 
 
-@click.command()
+class _WrongUsage(click.UsageError):
+    exit_code = USAGE
+
+
+class _Send(click.Command):
+    """Scripts tell its outcomes apart by the codes of sysexits.h, wrong usage too, for which click has 2."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's signature
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as e:
+            raise _WrongUsage(e.format_message(), e.ctx) from e
+
+
+@click.command(cls=_Send)
 @click.argument("title", required=False, default="")
 @click.argument("text", required=False)
 @click.option(
@@ -69,7 +89,7 @@ def send(
       75  waiting: it is kept, and sent as soon as WeChat takes it; do not send it again
       69  failed: nothing was kept, or the service cannot be reached
       77  the SendKey is missing or not valid
-      64  wrong usage
+      64  wrong usage, of an option that is not known too
     """
     desp = _text(text)
     if not title.strip() and not desp.strip():

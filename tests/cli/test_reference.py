@@ -8,6 +8,7 @@ import click
 import pytest
 
 from bottalk.cli import exits, main
+from tests.cli.commands import help_of
 
 PAGES = ("docs/cli.md", "docs/cli.en.md")
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,19 @@ def test_every_exit_code_is_there_and_no_other(name: str) -> None:
     for words, text in sections(name).items():
         (line,) = re.findall(r"^(?:退出码：|Exit codes: )(.*)$", text, flags=re.M)
         assert {int(code) for code in re.findall(r"\b\d+\b", line)} <= known | {2}, words
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands(main)])
+def test_help_names_every_exit_code_that_the_page_names(words: str) -> None:
+    """Its own, or that of the group it belongs to."""
+    text = help_of(*words.split()) + help_of(words.split()[0])
+    told = {
+        code
+        for part in re.findall(r"(?i)exit codes?:?(.*?)(?:\n\n|\Z)", text, re.S)
+        for code in re.findall(r"\d+", part)
+    }
+    (line,) = re.findall(r"^Exit codes: (.*)$", sections("docs/cli.en.md")[words], flags=re.M)
+    assert set(re.findall(r"\b\d+\b", line)) <= told
 
 
 @pytest.mark.parametrize(("words", "command"), list(commands(main)), ids=[words for words, _ in commands(main)])

@@ -86,6 +86,9 @@ async def test_a_wrong_key_is_77_and_a_service_that_is_not_there_69(tmp_path: Pa
     ("arguments", "code", "words"),
     [
         (["", "--key", "k"], USAGE, "nothing to send"),
+        (["x", "--titel", "y"], USAGE, "No such option"),
+        (["x", "--key", "k", "--wait", "21"], USAGE, "--wait"),
+        (["x", "y", "z"], USAGE, "unexpected extra argument"),
         (["x", "--key-file", "/nowhere/key"], BAD_KEY, "/nowhere/key"),
         (["x"], BAD_KEY, "BOTTALK_SEND_KEY"),
         (["x", "--key", "k", "--url", "nonsense"], UNAVAILABLE, "--url"),
