@@ -4,14 +4,20 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from bottalk.cli.exits import CONFIG
 from bottalk.config import load
-from tests.deploy.units import DEPLOY, SERVICES, UNITS, environment, parsed
+from tests.deploy.units import DEPLOY, ROOT, SERVICES, UNITS, environment, parsed
+from tests.e2e.processes import Field, field, process_of
+from tests.support.manager import ears
 from tests.test_docs import STOPS, accepted_by_cli
 
 MOST_EXPOSED = 1.5
@@ -87,3 +93,54 @@ def test_a_unit_is_exposed_to_little(service: Path, systemd_analyze: str) -> Non
     )
     (level,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert float(level) <= MOST_EXPOSED, done.stdout
+
+
+def command_of(service: Path, place: Path, the: Field, **given: str) -> list[str]:
+    """What systemd would run, by this source's program, with the files of the unit below `place`.
+
+    It inherits nothing; `given` is what systemd tells a service of its own, and the rest stands in the unit or, as the
+    address of a sandbox, in its EnvironmentFile.
+    """
+    section = parsed(service)["Service"]
+    words = [word.replace("/etc/", f"{place}/etc/") for word in shlex.split(section["ExecStart"])[1:]]
+    own = {name: value.replace("%S", f"{place}/var/lib") for name, value in environment(service).items()}
+    file = {name: value for name, value in the.environment().items() if name != "BOTTALK_DATA_DIR"}
+    told = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "bottalk"} | own | file | given
+    assignments = [f"{name}={value}" for name, value in told.items()]
+    start = f'umask {section["UMask"]}; exec "$@"'
+    return ["env", "-i", *assignments, "/bin/sh", "-c", start, "sh", sys.executable, "-m", "bottalk", *words]
+
+
+async def test_the_commands_run_in_the_environment_that_the_units_give_them(tmp_path: Path) -> None:
+    daemon_unit, backup_unit = SERVICES
+    state, settings = tmp_path / "var/lib/bottalk", tmp_path / "etc/bottalk/bottalk.toml"
+    state.mkdir(mode=0o700, parents=True)
+    settings.parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / "config/bottalk.toml", settings)
+    with ears(str(tmp_path / "notify")) as systemd:
+
+        async def heard() -> list[str]:
+            systemd.listen()
+            return [line for message in systemd.heard for line in message.split("\n")]
+
+        async with field(tmp_path) as the:
+            the.data_dir = state
+            wanted = float(parsed(daemon_unit)["Service"]["WatchdogSec"])
+            told = {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": f"{wanted * 1e6:.0f}"}
+            command = command_of(daemon_unit, tmp_path, the, **told)
+            with process_of(command, errors=tmp_path / "daemon.log") as daemon:
+                the.url = await daemon.line("BotTalk listens on ")
+                bound = await the.bind()
+                assert (await the.push(bound, "x"))["code"] == 0
+                reload = parsed(daemon_unit)["Service"]["ExecReload"].replace("$MAINPID", str(daemon.popen.pid))
+                await trio.run_process(shlex.split(reload))
+                await the.until(heard, lambda lines: lines.count("READY=1") == 2)
+                with process_of(command_of(backup_unit, tmp_path, the), errors=tmp_path / "backup.log") as backup:
+                    assert await backup.ended() == 0, (tmp_path / "backup.log").read_text()
+                daemon.signal(signal.SIGTERM)
+                assert await daemon.ended() == 0
+            assert {"RELOADING=1", "STOPPING=1"} < set(await heard())
+    made = {path.relative_to(state).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in state.rglob("*")}
+    assert len([name for name in made if re.fullmatch(r"backups/bottalk-\d{8}-\d{6}\.db", name)]) == 1
+    assert made["bottalk.db"] == 0o600
+    assert {name: mode for name, mode in made.items() if mode & 0o077} == {}
