@@ -191,14 +191,16 @@ def daemon(facts: DaemonFacts, version: str) -> Finding:
     if facts.not_running:
         advice = "look at its log; start it again if that does not pass"
         return fail("daemon", f"{found}; does not run: {', '.join(facts.not_running)}", advice)
+    to_do = []
     if facts.version != version:
-        return warn("daemon", f"{found}; installed is {version}", "restart it, to run what is installed")
+        found = f"{found}; installed is {version}"
+        to_do.append("restart it, to run what is installed")
     if facts.hosts_down:
-        advice = "nothing, if `ilink` is ok: it goes on by itself"
-        return warn("daemon", f"{found}; does not answer it: {', '.join(facts.hosts_down)}", advice)
+        found = f"{found}; does not answer it: {', '.join(facts.hosts_down)}"
+        to_do.append("see `ilink`; where that is ok, it goes on by itself")
     if facts.red:
-        return warn("daemon", found, "see `bottalk status`: it says what to do for each channel")
-    return ok("daemon", found)
+        to_do.append("see `bottalk status`: it says what to do for each channel")
+    return warn("daemon", found, "; ".join(to_do)) if to_do else ok("daemon", found)
 
 
 def backups(

@@ -141,6 +141,9 @@ def test_the_daemon() -> None:
     case(verdicts.daemon(WELL, "2"), WARN, "restart it")
     case(verdicts.daemon(replace(WELL, red=1), "1"), WARN, "bottalk status")
     case(verdicts.daemon(replace(WELL, hosts_down=("h",)), "1"), WARN, "does not answer it: h")
+    both = verdicts.daemon(replace(WELL, hosts_down=("h",), red=1), "2")
+    for words in ("restart it", "see `ilink`", "bottalk status"):
+        case(both, WARN, words)  # none hides another
     case(verdicts.daemon(replace(WELL, not_running=("http",)), "1"), FAIL, "http")
     case(verdicts.daemon(replace(WELL, cannot_write="disk full"), "1"), FAIL, "disk full")
 
