@@ -36,10 +36,10 @@ def _vectors(expression: object) -> Iterator[promql_parser.VectorSelector]:
     if isinstance(expression, promql_parser.VectorSelector):
         yield expression
         return
-    for part in ("expr", "lhs", "rhs", "vector_selector", "param"):
-        yield from _vectors(getattr(expression, part, None))
-    for argument in getattr(expression, "args", None) or ():
-        yield from _vectors(argument)
+    parts = [getattr(expression, name, None) for name in ("expr", "lhs", "rhs", "vector_selector", "param")]
+    for part in (*parts, *(getattr(expression, "args", None) or ())):
+        if part is not None:
+            yield from _vectors(part)
 
 
 def _read_by(found: promql_parser.VectorSelector) -> Iterator[tuple[str, dict[str, str]]]:
