@@ -78,7 +78,9 @@ class Sender:
             await self._judge()
             turn = self._tries.next()
             if turn is not None and turn.wait <= 0:
-                await line.gate.up()
+                if line.gate.is_down:
+                    await self._up()
+                    continue
                 frozen = await self._next_batch(turn)
                 if frozen is not None:
                     return frozen
@@ -116,6 +118,18 @@ class Sender:
         else:
             with trio.move_on_after(seconds):
                 await wakeup.wait()
+
+    async def _up(self) -> None:
+        """Wait until the host answers, or for news: what waits is judged meanwhile, too."""
+        async with trio.open_nursery() as nursery:
+
+            async def until_up() -> None:
+                await self._line.gate.up()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(until_up)
+            await self._news(self._nap(None))
+            nursery.cancel_scope.cancel()
 
     async def _warm(self) -> None:
         """Connect while the row is committed. A failure says nothing yet: the send will find out."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import trio
 
+from bottalk.sandbox.rules.faults import Fault
 from bottalk.values import Reason, RowStatus
 from tests.support.world import open_world
 
@@ -53,3 +54,21 @@ async def test_the_newest_of_a_key_is_the_one_that_arrives(tmp_path: Path, autoj
         await world.write(person)
         await world.until(lambda: world.waiting(person) == 0, within=5)
         assert world.texts(person)[-1] == "磁盘 90%"
+
+
+async def test_what_waits_is_judged_while_ilink_is_down(tmp_path: Path, autojump_clock: object) -> None:
+    """A long outage must not fill the queue with what was replaced, nor keep what is past its time."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="refuse_connections", seconds=7200))
+        await world.until(lambda: world.daemon.gates.is_any_down(), within=60)
+        await world.push(person, "只在十分钟内有用", ttl=600, wait=0)
+        for state in ("50%", "70%", "90%"):
+            await world.push(person, f"磁盘 {state}", replace_key="disk", wait=0)
+        await trio.sleep(1)
+        assert world.waiting(person) == 2, "the newest of its key, and what is not over yet"
+        await trio.sleep(600)
+        assert world.waiting(person) == 1
+        await world.until(lambda: world.waiting(person) == 0, within=7200)
+        assert world.texts(person) == ["磁盘 90%"]
+        world.sandbox.check_invariants()
