@@ -13,7 +13,6 @@ from bottalk.delivery.window import closed_by
 from bottalk.ilink.errors import IlinkError
 from bottalk.messages import SendEvent, Settle
 from bottalk.outbox import nobody
-from bottalk.values import Outcome, RowStatus, Settlement
 
 log = structlog.get_logger()
 
@@ -149,9 +148,7 @@ class Sender:
         line = self._line
         found = queue.over(line.outbox, self._tries.tried(), line.tools.clock.now())
         if found:
-            ends = tuple(
-                Settlement(row.id, Outcome(RowStatus.FAILED, reason=why), attempts=row.attempts) for row, why in found
-            )
+            ends = tuple(queue.ending(row, why) for row, why in found)
             epoch = line.channel().window.epoch
             await line.persist(Settle(line.channel_id, line.token, SendEvent.NOTHING, epoch, ends))
             for row, why in found:

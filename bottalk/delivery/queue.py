@@ -5,7 +5,7 @@ from math import inf
 
 from bottalk.delivery.digest import Style, fills_message
 from bottalk.delivery.pacing import Waiting
-from bottalk.values import Priority, Reason, Row, RowId, Window
+from bottalk.values import Outcome, Priority, Reason, Row, RowId, RowStatus, Settlement, Window
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 _BEGUN = -1
@@ -32,6 +32,12 @@ def over(rows: Iterable[Row], in_hand: Collection[RowId], now: float) -> list[tu
         if is_over and row.id not in in_hand:
             found.append((row, Reason.EXPIRED))
     return found
+
+
+def ending(row: Row, why: Reason) -> Settlement:
+    """How a row ends that will never go; one that may have arrived all the same says so."""
+    response = {"maybe_duplicate": True} if row.maybe_duplicate else {}
+    return Settlement(row.id, Outcome(RowStatus.FAILED, reason=why), response, row.attempts)
 
 
 def ready(rows: Iterable[Row], now: float) -> list[Row]:

@@ -7,7 +7,6 @@ from bottalk.store import inbound as inbound_rows
 from bottalk.store import pushes as push_rows
 from bottalk.store import retention
 from bottalk.store import sessions as session_rows
-from bottalk.values import Outcome, RowStatus, Settlement
 from bottalk.verbs.draft import Draft
 from bottalk.verbs.pushes import REMEMBER_KEYS_S
 
@@ -24,8 +23,7 @@ def settle_over(draft: Draft, m: SettleOver) -> int:
     connection, log_texts = draft.connection, draft.config.log_texts
     count = 0
     for row, reason in found[:BITE]:
-        response = {"maybe_duplicate": True} if row.maybe_duplicate else {}
-        settlement = Settlement(row.id, Outcome(RowStatus.FAILED, reason=reason), response, attempts=row.attempts)
+        settlement = queue.ending(row, reason)
         # False: a verb before this one has settled or moved it
         if push_rows.settle_untried(connection, m.channel_id, settlement, draft.now, log_texts):
             draft.mine.settled.append((m.channel_id, settlement))

@@ -72,3 +72,19 @@ async def test_what_waits_is_judged_while_ilink_is_down(tmp_path: Path, autojump
         await world.until(lambda: world.waiting(person) == 0, within=7200)
         assert world.texts(person) == ["磁盘 90%"]
         world.sandbox.check_invariants()
+
+
+async def test_what_expires_says_that_it_may_have_arrived(tmp_path: Path, autojump_clock: object) -> None:
+    """Its answer was lost, then it was refused: it is free again, and ends without another try."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="lost_answer", endpoint="sendmessage"))
+        answer = await world.push(person, "也许到了", ttl=60, wait=0)
+        await world.until(lambda: world.texts(person))
+        world.sandbox.arm(Fault(kind="wrong_code", endpoint="sendmessage", ret=-2, times=5))
+        assert answer.push_id is not None
+        assert answer.readkey is not None
+        await world.until(lambda: world.waiting(person) == 0)
+        assert world.texts(person) == ["也许到了"]
+        (told,) = await world.daemon.services.pushes.story(answer.push_id, answer.readkey)
+        assert (told.outcome.reason, told.response) == (Reason.EXPIRED, '{"maybe_duplicate":true}')
