@@ -11,6 +11,7 @@ from bottalk.actors.tries import Frozen, Tries
 from bottalk.delivery.digest import Batch
 from bottalk.delivery.suspects import Convict
 from bottalk.delivery.verdict import Verdict
+from bottalk.delivery.window import closed_by
 from bottalk.ilink.errors import IlinkError, IlinkHttpError, IlinkRefused, IlinkTransportError
 from bottalk.ilink.shapes import Sent
 from bottalk.messages import SendEvent, Settle
@@ -56,8 +57,7 @@ class Outcomes:
         line.gate.answered()
         self._session_suspect = self._auth_suspect = False
         convicts = self._tries.accepted(frozen)
-        if not self._tries.is_retrying:
-            line.heartbeat.retrying_since = None
+        self._is_over()
         is_confirmed = sent.message_id is not None
         batch, event = frozen.batch, SendEvent.ACCEPTED if is_confirmed else SendEvent.UNCONFIRMED
         part = (batch.rows[0].id, batch.parts_sent) if batch.parts_sent else None
@@ -119,6 +119,7 @@ class Outcomes:
         """iLink takes nothing now; the window's books say why. The batch thaws: refused bytes are free again."""
         line = self._line
         self._tries.thaw(attempt.frozen)
+        self._is_over()
         before = line.channel().window
         await self._note(attempt, error, SendEvent.REFUSED)
         after = line.channel().window
@@ -133,6 +134,7 @@ class Outcomes:
         if self._session_suspect and not line.check.poll_is_suspect:
             self._session_suspect = False
             self._tries.thaw(attempt.frozen)
+            self._is_over()
             await self._note(attempt, error, SendEvent.HALF_DEAD)
             log.warning("channel.half_dead", channel=line.channel_id, what_to_do="write to the bot, or scan again")
             return
@@ -152,15 +154,23 @@ class Outcomes:
 
     async def _retry(self, attempt: Attempt, error: IlinkError) -> None:
         """The same bytes again, later. A cut send may have arrived, so it counts as spent."""
-        self._is_retrying()
         uncertain = _may_have_arrived(error)
         await self._note(attempt, error, SendEvent.UNCERTAIN if uncertain else SendEvent.NOTHING)
+        self._is_retrying()
         self._tries.failed(attempt.frozen, uncertain=uncertain)
 
     def _is_retrying(self) -> None:
-        line = self._line
-        if line.heartbeat.retrying_since is None:
-            line.heartbeat.retrying_since = line.tools.clock.now()
+        """The same again, soon; where the window is closed it is the user's word that helps."""
+        line, now = self._line, self._line.tools.clock.now()
+        if closed_by(line.channel().window, now, line.tools.config.delivery) is not None:
+            line.heartbeat.retrying_since = None
+        elif line.heartbeat.retrying_since is None:
+            line.heartbeat.retrying_since = now
+
+    def _is_over(self) -> None:
+        """iLink took or refused a message: whatever was in its way before, only another frozen one is still retried."""
+        if not self._tries.is_retrying:
+            self._line.heartbeat.retrying_since = None
 
     # --- what is committed ---
 

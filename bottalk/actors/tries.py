@@ -65,6 +65,7 @@ class Tries:
         if len(outbox) == 0:
             self._frozen.clear()
             self._suspects = suspicion.NONE
+            self._line.heartbeat.retrying_since = None
             return None
         now = self._line.tools.clock.now()
         if self._frozen:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from bottalk.delivery import digest
 from bottalk.delivery.digest import Batch, Style, freeze
+from bottalk.health import Cause
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.values import Closed, Priority, Reason, Row, RowStatus
@@ -263,6 +264,45 @@ async def test_after_a_word_during_a_penalty_one_message_goes_first(tmp_path: Pa
         assert world.channel(person).window.penalty_step == 2
         await world.until(lambda: world.waiting(person) == 0, within=120)
         assert len(sends(world)) == tried + 4
+
+
+# --- what is said of it ---
+
+
+def cause(world: World, person: Person) -> Cause | None:
+    return world.daemon.services.channels.view(world.channel(person)).health.cause
+
+
+async def test_nothing_is_being_retried_when_nothing_waits_any_more(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="status", endpoint="sendmessage", seconds=3600))
+        await world.push(person, "只在十分钟内有用", ttl=600, wait=0)
+        await trio.sleep(300)
+        assert cause(world, person) is Cause.RETRYING
+        await world.until(lambda: world.waiting(person) == 0)
+        await trio.sleep(1)
+        assert cause(world, person) is None
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(kind="wrong_code", endpoint="sendmessage", ret=-2), Fault(kind="hang", endpoint="sendmessage")]
+)
+async def test_a_closed_window_waits_for_a_word_whatever_was_retried_before(
+    tmp_path: Path, autojump_clock: object, fault: Fault
+) -> None:
+    """Refused for its age after a failed try; or the last message was cut, which spends it."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        await spend(world, person, 9)
+        await trio.sleep(9 * 3600)
+        world.sandbox.arm(Fault(kind="status", endpoint="sendmessage"))
+        await world.push(person, "急", priority=URGENT, wait=0)
+        await world.until(lambda: cause(world, person) is Cause.RETRYING, within=1)
+        world.sandbox.arm(fault)
+        await trio.sleep(60)
+        assert world.waiting(person) == 1
+        assert cause(world, person) is Cause.WAITING_FOR_REPLY
 
 
 # --- closed ---
