@@ -226,7 +226,8 @@ class Draft:
         return self._pictures.outboxes.rows_of(channel_id)
 
     def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
-        """The channel's rows that its actor is sending: past any other settlement. For what `table.settles` only."""
+        """The channel's rows that its actor is sending: past any other settlement. It may take more meanwhile, but for
+        the verbs of `table.settles`."""
         return self._pictures.outboxes.of(channel_id).in_hand
 
     def queue_length(self, channel_id: ChannelId) -> int:

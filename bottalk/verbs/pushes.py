@@ -101,7 +101,21 @@ def _birth(draft: Draft, m: Accept, channel_id: ChannelId) -> Outcome:
     if channel is None or channel.is_deleted:
         return DELETED
     is_full = m.source != SYSTEM and draft.queue_length(channel_id) >= draft.config.delivery.queue
-    return QUEUE_FULL if is_full else QUEUED
+    return QUEUE_FULL if is_full and not _replaces(draft, m.replace_key, channel_id) else QUEUED
+
+
+def _replaces(draft: Draft, replace_key: str | None, channel_id: ChannelId) -> bool:
+    """Whether an older row of that key waits, whose place the new one takes as soon as the channel's judge looks.
+
+    One that is taken in hand in this very moment keeps its own: then the queue is one longer than it may be.
+    """
+    if replace_key is None:
+        return False
+    in_hand = draft.in_hand(channel_id)
+    return any(
+        row.replace_key == replace_key and not row.parts_sent and row.id not in in_hand
+        for row in draft.waiting_rows(channel_id)
+    )
 
 
 def settle(draft: Draft, m: Settle) -> None:

@@ -1,6 +1,7 @@
 """Delay, ttl and replace_key through the whole tree, in virtual time."""
 
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -88,3 +89,40 @@ async def test_what_expires_says_that_it_may_have_arrived(tmp_path: Path, autoju
         assert world.texts(person) == ["也许到了"]
         (told,) = await world.daemon.services.pushes.story(answer.push_id, answer.readkey)
         assert (told.outcome.reason, told.response) == (Reason.EXPIRED, '{"maybe_duplicate":true}')
+
+
+async def test_what_replaces_another_needs_no_free_place(tmp_path: Path, autojump_clock: object) -> None:
+    small: dict[str, Any] = {"delivery.queue": 3}
+    async with open_world(tmp_path, **small) as world:
+        person = await world.active()
+        for n in range(10):
+            await world.push(person, f"第 {n} 条", wait=0)
+            await trio.sleep(400)
+        await world.push(person, "磁盘 50%", replace_key="disk", wait=0)
+        await world.push(person, "甲", wait=0)
+        await world.push(person, "乙", wait=0)
+        for state in ("70%", "90%"):
+            told = await world.push(person, f"磁盘 {state}", replace_key="disk", wait=0)
+            assert told.rows[0].outcome.kept
+            await trio.sleep(1)
+            assert world.waiting(person) == 3
+        for key in (None, "load"):
+            full = await world.push(person, "没有位置", replace_key=key, wait=0)
+            assert full.rows[0].outcome.reason is Reason.QUEUE_FULL
+        await world.write(person)
+        await world.until(lambda: world.waiting(person) == 0, within=5)
+        said = "\n".join(world.texts(person)[10:])
+        assert [said.count(word) for word in ("50%", "70%", "90%", "甲", "乙")] == [0, 0, 1, 1, 1]
+
+
+async def test_what_is_being_sent_keeps_its_place(tmp_path: Path, autojump_clock: object) -> None:
+    small: dict[str, Any] = {"delivery.queue": 1}
+    async with open_world(tmp_path, **small) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="delay", endpoint="sendmessage", delay_s=5))
+        await world.push(person, "磁盘 50%", replace_key="disk", wait=0)
+        await trio.sleep(1)
+        full = await world.push(person, "磁盘 70%", replace_key="disk", wait=0)
+        assert full.rows[0].outcome.reason is Reason.QUEUE_FULL
+        await world.until(lambda: world.waiting(person) == 0)
+        assert world.texts(person) == ["磁盘 50%"]
