@@ -196,6 +196,17 @@ class Outboxes:
             outbox = self._of[channel_id] = Outbox()
         return outbox
 
+    def row(self, channel_id: ChannelId, row_id: RowId) -> Row | None:
+        """The channel's row, if it waits. As everything below it makes no outbox: verbs ask from the writer's thread,
+        while others look through them all."""
+        outbox = self._of.get(channel_id)
+        return None if outbox is None else outbox.get(row_id)
+
+    def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
+        """The rows that the channel's actor has in hand."""
+        outbox = self._of.get(channel_id)
+        return frozenset() if outbox is None else outbox.in_hand
+
     def depth(self, channel_id: ChannelId) -> int:
         outbox = self._of.get(channel_id)
         return 0 if outbox is None else len(outbox)

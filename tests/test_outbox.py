@@ -1,11 +1,17 @@
 """An outbox holds few texts, whatever waits."""
 
+import sqlite3
+from contextlib import closing
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bottalk.outbox import CHARACTERS, TEXTS, Outbox
+from bottalk.config import Config
+from bottalk.directory import Directory
+from bottalk.outbox import CHARACTERS, TEXTS, Outbox, Outboxes
 from bottalk.values import ChannelId, Outcome, Priority, PushId, Row, RowId, RowStatus, Secret
+from bottalk.verbs.draft import Draft, Pictures
 
 DONE = Outcome(RowStatus.SUCCESS)
 
@@ -92,3 +98,20 @@ def test_the_bound_holds_whatever_happens(steps: list[tuple[str, int, int]]) -> 
         outbox.settle(row.id, DONE)
     outbox.add(a_row(9999, "x" * (CHARACTERS - 1)), None)
     assert heavy(outbox) == [9999], "an empty outbox has all its room again"
+
+
+class Looked(Outboxes):
+    """Somebody looks through them all meanwhile: none may be added."""
+
+    def of(self, channel_id: ChannelId) -> Outbox:
+        raise AssertionError(f"an outbox for channel {channel_id} was made in the writer's thread")
+
+
+def test_a_verb_makes_no_outbox() -> None:
+    """It runs in the writer's thread, while pages and metrics look through them all."""
+    nobodys = ChannelId(7)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        draft = Draft(connection, Pictures(Directory(), Looked()), Config(), 0.0, 1)
+        assert draft.in_hand(nobodys) == frozenset()
+        assert draft.waiting_row(nobodys, RowId(1)) is None
+        assert (draft.waiting_rows(nobodys), draft.queue_length(nobodys)) == ([], 0)

@@ -219,7 +219,7 @@ class Draft:
         return [r for r in found.values() if r is not None and r.user_id == user_id]
 
     def waiting_row(self, channel_id: ChannelId, row_id: RowId) -> Row | None:
-        return self._pictures.outboxes.of(channel_id).get(row_id)
+        return self._pictures.outboxes.row(channel_id, row_id)
 
     def waiting_rows(self, channel_id: ChannelId) -> list[Row]:
         """The channel's waiting rows in order, as they were before this group; some of them may be light."""
@@ -228,7 +228,7 @@ class Draft:
     def in_hand(self, channel_id: ChannelId) -> frozenset[RowId]:
         """The channel's rows that its actor is sending: past any other settlement. It may take more meanwhile, but for
         the verbs of `table.settles`."""
-        return self._pictures.outboxes.of(channel_id).in_hand
+        return self._pictures.outboxes.in_hand(channel_id)
 
     def queue_length(self, channel_id: ChannelId) -> int:
         """Pushes waiting for the channel, those of the verbs before too. Rows settled in this group still count."""
