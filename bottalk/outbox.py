@@ -156,10 +156,12 @@ class Outbox:
 
     # --- for those who wait ---
 
-    def listen(self, row_id: RowId, listener: Listener) -> None:
-        """Hear of a waiting row, beside those who do already."""
-        if row_id in self._rows:
-            self._listeners[row_id] = (*self._listeners.get(row_id, ()), listener)
+    def listen(self, row_id: RowId, listener: Listener) -> bool:
+        """Hear of a waiting row, beside those who do already; whether it waits here."""
+        if row_id not in self._rows:
+            return False
+        self._listeners[row_id] = (*self._listeners.get(row_id, ()), listener)
+        return True
 
     def forget(self, row_id: RowId, listener: Listener) -> None:
         """This listener waits no longer."""

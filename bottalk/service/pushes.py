@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bottalk.clock import Clock
 from bottalk.config import Config
@@ -161,9 +162,22 @@ class Pushes:
         finally:
             self._decide(user.id, key, decided)
         slot = Slot()
-        for channel_id, row_id, _ in first.rows:
-            self._pictures.outboxes.of(channel_id).listen(row_id, slot)
-        return await self._told(first, slot, form.wait, strict, None)
+        return await self._told(await self._as_it_stands(first, slot), slot, form.wait, strict, None)
+
+    async def _as_it_stands(self, first: Accepted, slot: Slot) -> Accepted:
+        """The first push of a key, read anew until it is known of each row that it is settled, or the slot hears of it.
+
+        Raises NoAccount when its account is deleted by now.
+        """
+        outboxes = self._pictures.outboxes
+        while first.rows:
+            waiting = [(channel, row) for channel, row, outcome in first.rows if outcome.status is RowStatus.QUEUED]
+            if all(outboxes.of(channel_id).listen(row_id, slot) for channel_id, row_id in waiting):
+                return first
+            # one was settled or moved since
+            rows = await self.story(first.push_id, first.readkey)
+            first = replace(first, rows=tuple((row.channel_id, row.row_id, row.outcome) for row in rows))
+        raise NoAccount("the account of this push is gone")
 
     def _decide(self, user_id: UserId, key: str, decided: trio.Event) -> None:
         """The first push of the key is accepted or refused: who waited for that may go on."""
@@ -187,6 +201,8 @@ class Pushes:
         accepted = await self._journal.ask(_accept(form, user, wanted, slot), timeout=TAKEN_WITHIN_S)
         if decided is not None and form.idempotency_key is not None:
             self._decide(user.id, form.idempotency_key, decided)
+        if accepted.replay:  # its first caller hung up before it was committed
+            accepted = await self._as_it_stands(accepted, slot)
         return await self._told(accepted, slot, form.wait, strict, rate)
 
     async def _told(self, accepted: Accepted, slot: Slot, wait: float, strict: bool, rate: Spent | None) -> PushAnswer:

@@ -1,12 +1,17 @@
 """The same Idempotency-Key is one push, whoever hung up and however often it comes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
 from bottalk.errors import Refusal
+from bottalk.sandbox.rules.faults import Fault
 from bottalk.values import RowStatus
 from tests.support.world import World, open_world
+
+R = TypeVar("R")
 
 
 def rows(world: World) -> int:
@@ -107,3 +112,46 @@ async def test_the_key_is_known_after_a_restart(tmp_path: Path, autojump_clock: 
         second = await again.push(person, "一次", idempotency_key="k1")
         assert second.push_id == first.push_id
         assert again.texts(person) == ["一次"]
+
+
+class Slow:
+    """A runner whose next calls wait so many seconds before they are done, and so many until that is known."""
+
+    def __init__(self) -> None:
+        self.next: list[tuple[float, float]] = []
+
+    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
+        before, after = self.next.pop(0) if self.next else (0.0, 0.0)
+        async with limiter:
+            await trio.sleep(before)
+            found = function()
+            await trio.sleep(after)
+            return found
+
+
+async def test_the_second_hears_of_an_end_that_came_while_it_read(tmp_path: Path, autojump_clock: object) -> None:
+    """The row still waits when the key is read, and is settled when that is known."""
+    runner = Slow()
+    async with open_world(tmp_path, runner=runner) as world:
+        person = await world.active()
+        world.sandbox.arm(Fault(kind="delay", endpoint="sendmessage", delay_s=2.0))
+        await world.push(person, "一次", idempotency_key="k1", wait=0)
+        runner.next = [(0.0, 4.0)]
+        second = await world.push(person, "一次", idempotency_key="k1", wait=20)
+        assert second.rows[0].outcome.status is RowStatus.SUCCESS
+        assert world.texts(person) == ["一次"]
+
+
+async def test_the_second_hears_of_the_end_when_the_first_hung_up(tmp_path: Path, autojump_clock: object) -> None:
+    """The disk is slow: the first caller has gone before its push is committed, and asks again meanwhile."""
+    runner = Slow()
+    async with open_world(tmp_path, runner=runner) as world:
+        person = await world.active()
+        runner.next = [(0.0, 0.0), (5.0, 0.0)]
+        with trio.move_on_after(1.0) as hung_up:
+            await world.push(person, "一次", idempotency_key="k1")
+        assert hung_up.cancelled_caught
+        second = await world.push(person, "一次", idempotency_key="k1", wait=20)
+        assert second.rows[0].outcome.status is RowStatus.SUCCESS
+        assert world.texts(person) == ["一次"]
+        assert rows(world) == 1
