@@ -25,9 +25,13 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-def fresh(settings: DeliverySettings, learned_life: float | None = None) -> Window:
-    """The window of a new binding: never opened. A rebind keeps what the channel has learned of its life."""
-    return Window(life=min(learned_life or settings.life, settings.life))
+def fresh(settings: DeliverySettings, before: Window | None = None) -> Window:
+    """The window of a new binding: never opened. A rebind keeps what the channel has learned: life, what has worked,
+    and whether ids come (a silent drop follows the WeChat user to the new bot: protocol notes §5)."""
+    if before is None:
+        return Window(life=settings.life)
+    life = min(before.life, settings.life)
+    return Window(life=life, worked_age=before.worked_age, gives_ids=before.gives_ids)
 
 
 def state(window: Window, now: float, settings: DeliverySettings) -> State:

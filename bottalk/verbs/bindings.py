@@ -157,7 +157,7 @@ def _no_default(draft: Draft, channels: list[Channel]) -> None:
 
 
 def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
-    """New token, empty cursor, a window never opened; id, name, logs, learned life and waiting rows stay.
+    """New token, empty cursor, a window never opened; id, name, logs, what was learned and waiting rows stay.
 
     Where the account has no live channel, it becomes the default.
     """
@@ -176,7 +176,7 @@ def _rebind(draft: Draft, channel: Channel, m: Bind) -> Channel:
         inactive_reason=None,
         inactive_at=None,
         bound_at=draft.now,
-        window=windows.fresh(draft.config.delivery, channel.window.life),
+        window=windows.fresh(draft.config.delivery, channel.window),
         nudged_epoch=0,
         noticed="",
     )

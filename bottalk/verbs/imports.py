@@ -192,7 +192,12 @@ def _renewed(draft: Draft, user: User, here: Channel, coming: ComingChannel) -> 
         created_at=here.created_at,
         bound_at=draft.now,
         activated_at=here.activated_at or fresh.activated_at,
-        window=replace(fresh.window, life=here.window.life, worked_age=here.window.worked_age),
+        window=replace(
+            fresh.window,
+            life=here.window.life,
+            worked_age=here.window.worked_age,
+            gives_ids=here.window.gives_ids,
+        ),
     )
 
 

@@ -190,8 +190,21 @@ def test_sends_without_an_id_are_suspicious_only_where_ids_used_to_come() -> Non
     assert accept(used_to, T0 + 2).unconfirmed == 0
 
 
-def test_a_rebind_keeps_the_learned_life_only() -> None:
-    assert windows.fresh(SETTINGS, 9 * HOUR) == Window(life=9 * HOUR)
+def test_a_rebind_keeps_what_was_learned_and_nothing_else() -> None:
+    old = replace(accept(opened(life=9 * HOUR), T0 + 10 * HOUR), closed=Closed.SESSION, closed_at=T0, penalty_step=2)
+    assert windows.fresh(SETTINGS, old) == Window(life=10 * HOUR, worked_age=10 * HOUR, gives_ids=True)
+    assert windows.fresh(SETTINGS, replace(old, life=2 * SETTINGS.life)).life == SETTINGS.life
+
+
+def test_after_a_rebind_an_age_that_has_worked_is_no_age_yet() -> None:
+    old = accept(opened(), T0 + 20 * HOUR)
+    rebound = windows.opened(windows.fresh(SETTINGS, old), T0 + 30 * HOUR)
+    assert refuse(rebound, T0 + 39 * HOUR).closed is None
+
+
+def test_after_a_rebind_a_silent_drop_is_suspected_as_before() -> None:
+    rebound = windows.opened(windows.fresh(SETTINGS, accept(opened(), T0)), T0 + 60)
+    assert accept(rebound, T0 + 61, confirmed=False).unconfirmed == 1
 
 
 EVENTS = st.lists(
