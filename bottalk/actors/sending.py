@@ -99,7 +99,7 @@ class Sender:
         await tools.writable.ok()
         await tools.outboxes.free()
         now = self._tries.next()
-        if now is None or now.wait > 0 or not tools.writable.is_ok:
+        if now is None or now.wait > 0 or not tools.writable.is_ok or self._line.gate.is_down:
             return None
         if now.frozen is not None:
             return now.frozen

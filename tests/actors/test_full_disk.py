@@ -122,3 +122,25 @@ async def test_what_happened_is_written_before_anything_new_begins(tmp_path: Pat
         assert all(world.channel(person).window.spent >= 1 for person in people)
         await world.until(lambda: all(world.waiting(person) == 0 for person in people), within=10)
         assert all(world.texts(person) == ["甲", "乙"] for person in people)
+
+
+async def test_what_waited_for_the_disk_is_not_sent_to_a_host_that_is_down(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    """Its turn came while iLink still answered; sent now, it would be cut and spend one of the window's messages."""
+    disk = Disk()
+    async with open_world(tmp_path, runner=disk) as world:
+        people = [await world.active() for _ in range(3)]
+        for person in people:
+            await world.push(person, "到点了", delay=55, wait=0)
+        world.sandbox.arm(Fault(kind="hang", seconds=300))
+        await trio.sleep(40)  # the next polls are under way, and are not answered
+        disk.full = True
+        assert (await world.push(people[0], "没存下")).refusal is Refusal.BUSY
+        await world.until(lambda: world.daemon.gates.is_any_down(), within=120)
+        disk.full = False
+        await world.until(lambda: can_begin(world), within=10)
+        await trio.sleep(10)
+        assert count(world, "sendmessage") == 0
+        await world.until(lambda: all(world.texts(person) == ["到点了"] for person in people), within=600)
+        assert all(world.channel(person).window.spent == 1 for person in people)
