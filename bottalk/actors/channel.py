@@ -41,7 +41,7 @@ class ChannelActor:
         if channel is None or not channel.is_live:
             return
         line = Line(self._tools, channel)
-        line.heartbeat.started_at = trio.current_time()
+        line.heartbeat.begin(line.token, trio.current_time())
         try:
             await self._live(line, child)
         except* SessionEnded:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bottalk.values import ChannelId
+from bottalk.values import ChannelId, Secret
 
 
 @dataclass(slots=True)
@@ -25,6 +25,15 @@ class Heartbeat:
     """No send at all before this: iLink asks for silence, or a verdict is being confirmed. Trio's clock."""
     last_error: str = ""
     """The last failed call, in words that are safe to show."""
+    token: Secret | None = None
+    """Of the binding that this was seen of."""
+
+    def begin(self, token: Secret, now: float) -> None:
+        """An actor starts. What was seen of an older binding says nothing of this one. `now`: trio's clock."""
+        if self.token != token:
+            self.forget()
+            self.token = token
+        self.started_at = now
 
     def forget(self) -> None:
         """The binding is over: the next one is judged by its own polls and sends."""

@@ -305,6 +305,29 @@ async def test_a_closed_window_waits_for_a_word_whatever_was_retried_before(
         assert cause(world, person) is Cause.WAITING_FOR_REPLY
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", endpoint="sendmessage", seconds=600, status=429, retry_after=3600),
+        Fault(kind="status", endpoint="sendmessage", seconds=600),
+    ],
+    ids=["429", "503"],
+)
+async def test_a_new_binding_is_judged_by_itself(tmp_path: Path, autojump_clock: object, fault: Fault) -> None:
+    """What the old bot's calls were answered neither holds the new one nor is said of it."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        world.sandbox.arm(fault)
+        await world.push(person, "等着", wait=0)
+        await trio.sleep(300)
+        assert cause(world, person) is Cause.RETRYING
+        await world.bind(person.user)
+        await world.until(lambda: cause(world, person) is Cause.WAITING_FOR_REPLY, within=10)
+        await trio.sleep(300)
+        await world.write(person)
+        await world.until(lambda: world.waiting(person) == 0, within=5)
+
+
 # --- closed ---
 
 
