@@ -83,7 +83,7 @@ class Outcomes:
         line = self._line
         verdict = line.fault(error)
         line.heartbeat.last_error = str(error)
-        if verdict in (Verdict.WINDOW, Verdict.OTHER):  # the token was good enough for a real answer
+        if verdict in (Verdict.WINDOW, Verdict.BURST, Verdict.OTHER):  # the token was good enough for a real answer
             self._session_suspect = self._auth_suspect = False
         pushes = pushes_of(attempt.frozen.batch)
         log.info("channel.send_failed", channel=line.channel_id, pushes=pushes, error=str(error), verdict=verdict.name)
@@ -93,7 +93,9 @@ class Outcomes:
             return
         match verdict:
             case Verdict.WINDOW:
-                await self._refused(attempt, error)
+                await self._refused(attempt, error, SendEvent.REFUSED)
+            case Verdict.BURST:
+                await self._refused(attempt, error, SendEvent.BURST)
             case Verdict.SESSION:
                 await self._session(attempt, error)
             case Verdict.AUTH:
@@ -115,13 +117,13 @@ class Outcomes:
             self._tries.thaw(attempt.frozen)
         await self._note(attempt, error, SendEvent.NOTHING)
 
-    async def _refused(self, attempt: Attempt, error: IlinkError) -> None:
+    async def _refused(self, attempt: Attempt, error: IlinkError, event: SendEvent) -> None:
         """iLink takes nothing now; the window's books say why. The batch thaws: refused bytes are free again."""
         line = self._line
         self._tries.thaw(attempt.frozen)
         self._is_over()
         before = line.channel().window
-        await self._note(attempt, error, SendEvent.REFUSED)
+        await self._note(attempt, error, event)
         after = line.channel().window
         log.warning("channel.refused", channel=line.channel_id, closed=after.closed, penalty_step=after.penalty_step)
         if isinstance(error, IlinkRefused):

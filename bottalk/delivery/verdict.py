@@ -6,7 +6,7 @@ from enum import Enum, auto
 SESSION_TIMEOUT = -14
 REFUSED = -2
 RATE_LIMIT = -13
-"""One report calls it the true rate limit; treated as a refusal of a burst."""
+"""One report calls it the true rate limit."""
 
 
 class Verdict(Enum):
@@ -14,6 +14,8 @@ class Verdict(Enum):
 
     WINDOW = auto()
     """Refused as −2 is: the window's books decide which kind."""
+    BURST = auto()
+    """A rate limit, in so many words: the channel rests, whatever the books say."""
     SESSION = auto()
     """The token is stale, or the account may not send: one check tells which."""
     AUTH = auto()
@@ -33,8 +35,10 @@ class Fault:
 
 
 def judge(fault: Fault) -> Verdict:
-    if fault.ret in (REFUSED, RATE_LIMIT) or fault.status == 429:
+    if fault.ret == REFUSED:
         return Verdict.WINDOW
+    if fault.ret == RATE_LIMIT or fault.status == 429:
+        return Verdict.BURST
     if fault.ret == SESSION_TIMEOUT:
         return Verdict.SESSION
     if fault.ret is not None:

@@ -129,15 +129,21 @@ def probed(window: Window, now: float) -> Window:
     return replace(window, probed_at=now)
 
 
-def refused(window: Window, now: float, *, began_epoch: int, settings: DeliverySettings) -> Window:
-    """iLink answered −2 to a send that began in `began_epoch`. All −2 look alike; our own books decide which it is."""
+def refused(
+    window: Window, now: float, *, began_epoch: int, settings: DeliverySettings, is_burst: bool = False
+) -> Window:
+    """iLink answered −2 to a send that began in `began_epoch`. All −2 look alike; our own books decide which it is.
+
+    `is_burst`: a rate limit, which iLink names: it teaches nothing of the window's life.
+    """
     if began_epoch != window.epoch or window.epoch == 0:
         # the user wrote meanwhile: the verdict belongs to a window that is gone
         return replace(window, last_send_at=now)
     if window.closed is not None or window.spent >= settings.quota:
         return replace(_closed(window, window.closed or Closed.QUOTA, now), last_send_at=now)
     old = age(window, now)
-    if old >= window.life or (old >= AGE_FLOOR and old > window.worked_age):
+    limit = settings.life if is_burst else window.life
+    if old >= limit or (not is_burst and old >= AGE_FLOOR and old > window.worked_age):
         # a refusal past the configured life was to be expected: it teaches nothing about younger ages
         life = window.life if old >= settings.life else min(window.life, max(AGE_FLOOR, window.worked_age))
         return replace(_closed(window, Closed.AGE, now), life=life, last_send_at=now)

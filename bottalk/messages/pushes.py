@@ -79,6 +79,8 @@ class SendEvent(Enum):
     UNCERTAIN = "uncertain"
     """Cut or timed out: it may have arrived."""
     REFUSED = "refused"
+    BURST = "burst"
+    """Refused by a rate limit that says so."""
     HALF_DEAD = "half_dead"
     NOTHING = "nothing"
     """The window is as it was (never arrived, or refused for the text)."""

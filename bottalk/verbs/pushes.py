@@ -164,8 +164,9 @@ def _after(m: Settle, window: Window, now: float, settings: DeliverySettings) ->
             return windows.accepted(window, now, confirmed=confirmed, settings=settings, is_probe=m.is_probe)
         case SendEvent.UNCERTAIN:
             return windows.uncertain(window, now)
-        case SendEvent.REFUSED:
-            return windows.refused(window, now, began_epoch=m.began_epoch, settings=settings)
+        case SendEvent.REFUSED | SendEvent.BURST:
+            is_burst = m.event is SendEvent.BURST
+            return windows.refused(window, now, began_epoch=m.began_epoch, settings=settings, is_burst=is_burst)
         case SendEvent.HALF_DEAD:
             return windows.session_closed(window, now, began_epoch=m.began_epoch)
         case SendEvent.NOTHING:

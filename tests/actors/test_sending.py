@@ -425,10 +425,23 @@ async def test_429_with_retry_after_is_obeyed(tmp_path: Path, autojump_clock: ob
         assert (window.spent, window.penalty_step, window.closed) == (1, 0, None)
 
 
-async def test_429_without_it_is_a_burst(tmp_path: Path, autojump_clock: object) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", status=429, endpoint="sendmessage"),
+        Fault(kind="wrong_code", ret=-13, endpoint="sendmessage"),
+    ],
+    ids=["429", "-13"],
+)
+@pytest.mark.parametrize("hours", [0, 9])
+async def test_a_rate_limit_without_a_time_is_a_burst(
+    tmp_path: Path, autojump_clock: object, fault: Fault, hours: float
+) -> None:
+    """At any age of the window: it says nothing of that."""
     async with open_world(tmp_path) as world:
         person = await world.active()
-        world.sandbox.arm(Fault(kind="status", status=429, endpoint="sendmessage"))
+        await trio.sleep(hours * 3600)
+        world.sandbox.arm(fault)
         await world.push(person, "甲", wait=0)
         await world.until(lambda: world.channel(person).window.penalty_step == 1)
         await world.until(lambda: world.texts(person) == ["甲"], within=31)

@@ -54,8 +54,8 @@ def test_no_second_has_more_calls_than_the_line_allows(pauses: list[float], rate
     ("fault", "verdict"),
     [
         (Fault(ret=-2), Verdict.WINDOW),
-        (Fault(ret=-13), Verdict.WINDOW),
-        (Fault(status=429), Verdict.WINDOW),
+        (Fault(ret=-13), Verdict.BURST),
+        (Fault(status=429), Verdict.BURST),
         (Fault(ret=-14), Verdict.SESSION),
         (Fault(ret=-3), Verdict.OTHER),
         (Fault(ret=-1), Verdict.OTHER),

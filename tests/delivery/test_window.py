@@ -173,6 +173,15 @@ def test_which_refusal_it_is(age: int, spent: int, worked: int, life: int) -> No
         assert after.life == life
 
 
+@given(st.integers(0, 144_000), st.integers(0, 12))
+def test_a_rate_limit_that_says_so_is_a_burst_at_any_age(age: int, spent: int) -> None:
+    before = opened(spent=spent, life=9 * HOUR)
+    after = windows.refused(before, T0 + age, began_epoch=1, settings=SETTINGS, is_burst=True)
+    expected = Closed.QUOTA if spent >= 10 else Closed.AGE if age >= SETTINGS.life else None
+    assert (after.closed, after.life) == (expected, 9 * HOUR)
+    assert (after.penalty_until is None) is (expected is not None)
+
+
 @given(st.lists(st.booleans(), max_size=12))
 def test_three_in_a_row_without_an_id_are_suspected_until_one_has_one_or_the_user_writes(ids: list[bool]) -> None:
     window, in_a_row = accept(opened(), T0), 0
