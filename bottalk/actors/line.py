@@ -118,7 +118,8 @@ class Line:
 
 def rest_after(error: IlinkError, config: Config) -> float | None:
     """Seconds of silence that iLink asks for: the Retry-After of an HTTP 429, within the longest rest of a penalty.
-    None where it asks for none."""
-    if not isinstance(error, IlinkHttpError) or error.status != 429 or error.retry_after is None:
+    None where it asks for none, or for less than a second: that would be hammering."""
+    if not isinstance(error, IlinkHttpError) or error.status != 429:
         return None
-    return min(error.retry_after, max(config.delivery.penalty))
+    seconds = error.retry_after or 0.0
+    return min(seconds, max(config.delivery.penalty)) if seconds >= 1.0 else None

@@ -429,9 +429,10 @@ async def test_429_with_retry_after_is_obeyed(tmp_path: Path, autojump_clock: ob
     "fault",
     [
         Fault(kind="status", status=429, endpoint="sendmessage"),
+        Fault(kind="status", status=429, endpoint="sendmessage", retry_after=0),
         Fault(kind="wrong_code", ret=-13, endpoint="sendmessage"),
     ],
-    ids=["429", "-13"],
+    ids=["429", "429, again at once", "-13"],
 )
 @pytest.mark.parametrize("hours", [0, 9])
 async def test_a_rate_limit_without_a_time_is_a_burst(
