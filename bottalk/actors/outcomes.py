@@ -22,7 +22,11 @@ log = structlog.get_logger()
 SUCCESS = Outcome(RowStatus.SUCCESS)
 
 POLL_DECIDES_S = 5.0
-"""Seconds without a send where a poll was answered −14 as well: its second try is due after two."""
+"""Seconds without a send where a poll was answered −14 as well: its second try is due after two. And before a
+notifystart is made again that was not heard."""
+
+ENOUGH_CHECKS = 2
+"""A notifystart that was heard, or two that were not: where none ever is, −14 decides all the same."""
 
 
 MOST_NAMED = 20
@@ -43,19 +47,20 @@ class Attempt:
 class Outcomes:
     """Judges the tries of one channel. `tries` is told what it has to remember."""
 
-    __slots__ = ("_auth_suspect", "_line", "_session_suspect", "_tries")
+    __slots__ = ("_auth_suspect", "_line", "_session_checks", "_tries")
 
     def __init__(self, line: Line, tries: Tries) -> None:
         self._line = line
         self._tries = tries
-        self._session_suspect = False
+        self._session_checks = 0
+        """By the notifystarts since the first −14 of several in a row: 2 for each that was heard, else 1."""
         self._auth_suspect = False
 
     async def accepted(self, attempt: Attempt, sent: Sent) -> None:
         """iLink took it: its rows are settled, or a part of its only row is out."""
         line, frozen = self._line, attempt.frozen
         line.gate.answered()
-        self._session_suspect = self._auth_suspect = False
+        self._session_checks, self._auth_suspect = 0, False
         convicts = self._tries.accepted(frozen)
         self._is_over()
         is_confirmed = sent.message_id is not None
@@ -84,7 +89,7 @@ class Outcomes:
         verdict = line.fault(error)
         line.heartbeat.last_error = str(error)
         if verdict in (Verdict.WINDOW, Verdict.BURST, Verdict.OTHER):  # the token was good enough for a real answer
-            self._session_suspect = self._auth_suspect = False
+            self._session_checks, self._auth_suspect = 0, False
         pushes = pushes_of(attempt.frozen.batch)
         log.info("channel.send_failed", channel=line.channel_id, pushes=pushes, error=str(error), verdict=verdict.name)
         rest = rest_after(error, line.tools.config)
@@ -131,19 +136,21 @@ class Outcomes:
 
     async def _session(self, attempt: Attempt, error: IlinkError) -> None:
         """−14: a notifystart decides at once. Well answered, the batch is tried once more; −14 again: half-dead, unless
-        polls are answered so too: then the next poll decides."""
+        polls are answered so too: then the next poll decides. One that was not heard is made again, once."""
         line = self._line
-        if self._session_suspect and not line.check.poll_is_suspect:
-            self._session_suspect = False
+        if self._session_checks >= ENOUGH_CHECKS and not line.check.poll_is_suspect:
+            self._session_checks = 0
             self._tries.thaw(attempt.frozen)
             self._is_over()
             await self._note(attempt, error, SendEvent.HALF_DEAD)
             log.warning("channel.half_dead", channel=line.channel_id, what_to_do="write to the bot, or scan again")
             return
-        if await line.check.run(attempt.began_at) is Verdict.SESSION:
+        answer = await line.check.run(attempt.began_at)
+        if answer is Verdict.SESSION:
             await line.end_session(InactiveReason.SESSION_EXPIRED)
-        self._session_suspect = True
-        if line.check.poll_is_suspect:
+        is_heard = answer is not Verdict.TRANSPORT
+        self._session_checks += 2 if is_heard else 1
+        if line.check.poll_is_suspect or not is_heard:
             line.heartbeat.rest_until = trio.current_time() + POLL_DECIDES_S
         await self._note(attempt, error, SendEvent.NOTHING)
 

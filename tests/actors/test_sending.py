@@ -530,6 +530,30 @@ async def test_a_dead_session_seen_by_both_loops_is_checked_once_and_dies_once(
         assert len(world.sandbox.record.of("notifystart")) == before + 1
 
 
+async def test_half_dead_is_not_decided_by_a_notifystart_that_nobody_heard(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        await trio.sleep(10)
+        world.sandbox.arm(Fault(kind="status", endpoint="notifystart"))
+        world.sandbox.arm(Fault(kind="wrong_code", endpoint="sendmessage", ret=-14, times=2))
+        await world.push(person, "甲", wait=0)
+        await world.until(lambda: world.texts(person) == ["甲"], within=20)
+        assert world.channel(person).window.closed is None
+
+
+async def test_half_dead_is_decided_where_no_notifystart_is_ever_heard(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        await trio.sleep(10)
+        world.sandbox.arm(Fault(kind="status", endpoint="notifystart", seconds=3600, status=404))
+        world.sandbox.arm(Fault(kind="wrong_code", endpoint="sendmessage", ret=-14, times=10))
+        await world.push(person, "甲", wait=0)
+        await world.until(lambda: world.channel(person).window.closed is Closed.SESSION, within=20)
+        assert len(sends(world)) == 3
+
+
 async def test_half_dead_is_not_decided_while_polls_fail_as_well(tmp_path: Path, autojump_clock: object) -> None:
     """Both are answered −14 for some seconds, notifystart is well: the poll decides, and the session lives on."""
     async with open_world(tmp_path) as world:
