@@ -80,6 +80,9 @@ class Sender:
                 if line.gate.is_down:
                     await self._up()
                     continue
+                if not line.tools.writable.is_ok:
+                    await line.tools.writable.ok()
+                    continue  # it may have taken long: what waits is judged anew
                 frozen = await self._next_batch(turn)
                 if frozen is not None:
                     return frozen
@@ -96,7 +99,6 @@ class Sender:
         """
         tools = self._line.tools
         filled = await tools.texts.fill(turn.rows)
-        await tools.writable.ok()
         await tools.outboxes.free()
         now = self._tries.next()
         if now is None or now.wait > 0 or not tools.writable.is_ok or self._line.gate.is_down:

@@ -7,7 +7,7 @@ import trio
 from bottalk.errors import Refusal
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import DEMO
-from bottalk.values import RowStatus
+from bottalk.values import Reason, RowStatus
 from tests.contract.faults import Disk
 from tests.support.world import World, open_world
 
@@ -144,3 +144,22 @@ async def test_what_waited_for_the_disk_is_not_sent_to_a_host_that_is_down(
         assert count(world, "sendmessage") == 0
         await world.until(lambda: all(world.texts(person) == ["到点了"] for person in people), within=600)
         assert all(world.channel(person).window.spent == 1 for person in people)
+
+
+async def test_what_expires_while_the_disk_is_full_is_not_sent_afterwards(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    disk = Disk()
+    async with open_world(tmp_path, runner=disk) as world:
+        person = await world.active()
+        late = await world.push(person, "一分钟内有用", delay=30, ttl=60, wait=0)
+        disk.full = True
+        assert (await world.push(person, "没存下")).refusal is Refusal.BUSY
+        await trio.sleep(300)
+        disk.full = False
+        await world.until(lambda: world.waiting(person) == 0, within=10)
+        assert world.texts(person) == []
+        assert late.push_id is not None
+        assert late.readkey is not None
+        (story,) = await world.daemon.services.pushes.story(late.push_id, late.readkey)
+        assert story.outcome.reason is Reason.EXPIRED
