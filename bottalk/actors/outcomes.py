@@ -158,8 +158,12 @@ class Outcomes:
         """Another number: the same bytes again, as after a transport error, a few times; then another row."""
         self._is_retrying()
         await self._note(attempt, error, SendEvent.NOTHING)
-        ret = error.ret if isinstance(error, IlinkRefused) else 0
-        await self._give_up(attempt, self._tries.disliked(attempt.frozen, ret))
+        if isinstance(error, IlinkRefused):
+            number = error.ret
+        else:
+            assert isinstance(error, IlinkHttpError)
+            number = error.status
+        await self._give_up(attempt, self._tries.disliked(attempt.frozen, number))
 
     async def _retry(self, attempt: Attempt, error: IlinkError) -> None:
         """The same bytes again, later. A cut send may have arrived, so it counts as spent."""

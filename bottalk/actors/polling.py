@@ -23,6 +23,11 @@ CURSOR_EVERY_S = 600.0
 iLink does not replay, so an older cursor after a crash loses nothing; where it does, messages are recognised."""
 
 
+HELD_AT_LEAST_S = 1.0
+"""Seconds from one poll to the next when it brought nothing new. iLink holds an empty one for 15 s and more; a proxy
+that answers at once, or a second poller that pushes this one out, must not make the loop run hot."""
+
+
 class Poller:
     """The loop and what it remembers between two polls."""
 
@@ -57,7 +62,8 @@ class Poller:
                 await line.gate.start()
                 continue
             if updates.answered:
-                await self._finished(updates)
+                if not await self._finished(updates):
+                    await trio.sleep_until(began_at + HELD_AT_LEAST_S)
             else:
                 line.gate.failed()
                 line.heartbeat.last_error = "getupdates: no answer in time"
@@ -70,7 +76,8 @@ class Poller:
         if self._cursor != self._line.channel().cursor:
             await self._line.persist(self._inbound((), self._cursor))
 
-    async def _finished(self, updates: Updates) -> None:
+    async def _finished(self, updates: Updates) -> bool:
+        """Store what a poll brought. Whether it was anything new."""
         line = self._line
         line.gate.answered()
         line.heartbeat.polled_at = trio.current_time()
@@ -81,11 +88,13 @@ class Poller:
             self._cursor = updates.cursor
         messages = tuple(self._known(m) for m in updates.messages if self._opens(m))
         stale = trio.current_time() - self._written_at > CURSOR_EVERY_S and self._cursor != line.channel().cursor
-        if messages or stale:
-            self._written_at = trio.current_time()
-            new = await line.persist(self._inbound(messages, self._cursor))
-            if new:
-                log.info("channel.inbound", channel=line.channel_id, messages=new)
+        if not messages and not stale:
+            return False
+        self._written_at = trio.current_time()
+        new = await line.persist(self._inbound(messages, self._cursor))
+        if new:
+            log.info("channel.inbound", channel=line.channel_id, messages=new)
+        return bool(new)
 
     async def _failed(self, error: IlinkError, began_at: float) -> None:
         """Look at a failed poll; return when the next may begin. The verdicts are the protocol's §7."""

@@ -9,6 +9,11 @@ RATE_LIMIT = -13
 """One report calls it the true rate limit."""
 
 
+UNFIT = frozenset((400, 413, 422))
+"""HTTP statuses that speak of what was sent, not of the way: never reported, but a text that is always answered so must
+not hold up those behind it for days."""
+
+
 class Verdict(Enum):
     """What the channel does about a call that was not accepted."""
 
@@ -21,7 +26,7 @@ class Verdict(Enum):
     AUTH = auto()
     """HTTP 401 or 403: confirmed once, then dead."""
     OTHER = auto()
-    """Another number: this text, or this moment, is not liked; tried slowly."""
+    """Another number, or an HTTP status of UNFIT: this text, or this moment, is not liked; tried slowly."""
     TRANSPORT = auto()
     """No well-formed answer: the same bytes again."""
 
@@ -42,5 +47,7 @@ def judge(fault: Fault) -> Verdict:
     if fault.ret == SESSION_TIMEOUT:
         return Verdict.SESSION
     if fault.ret is not None:
+        return Verdict.OTHER
+    if fault.status in UNFIT:
         return Verdict.OTHER
     return Verdict.AUTH if fault.status in (401, 403) else Verdict.TRANSPORT

@@ -44,6 +44,21 @@ async def test_another_number_five_times_and_the_next_goes_alone(tmp_path: Path,
         world.sandbox.check_invariants()
 
 
+async def test_a_text_that_a_proxy_finds_too_large_holds_up_nobody(tmp_path: Path, autojump_clock: object) -> None:
+    async with picky_world(tmp_path) as (world, picky):
+        person = await world.active()
+        picky.refused, picky.status = {"坏"}, 413
+        bad = await world.push(person, "坏", wait=0)
+        await trio.sleep(0.1)
+        for n in range(3):
+            await world.push(person, f"好 {n}", wait=0)
+        await world.until(lambda: world.waiting(person) == 0, within=600)
+        assert world.texts(person) == ["好 0", "好 1", "好 2"]
+        story = await story_of(world, bad)
+        assert story.outcome == Outcome(RowStatus.FAILED, reason=Reason.ILINK_OTHER, ret=413)
+        assert world.channel(person).window.spent == 3
+
+
 async def test_a_digest_with_one_bad_text(tmp_path: Path, autojump_clock: object) -> None:
     async with picky_world(tmp_path) as (world, picky):
         person = await world.active()
