@@ -13,7 +13,7 @@ from tests.benchmarks.daemon import TEXT, Bench, bench, get
 from tests.benchmarks.process import ChildFailed, load
 
 CHANNELS = 50
-ROUND_S = 5.0
+ROUND_S = 1.0
 """Seconds of pushes between two looks."""
 
 SPARE_FILES = 20
