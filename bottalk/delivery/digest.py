@@ -85,6 +85,8 @@ def compose(rows: Sequence[Row], style: Style, tail: str = "") -> Batch:
     alone = _ended(body.text, tail)
     if first.parts_sent or body.beyond or not _room(style).holds(alone):
         return _long(first, body, style, tail)
+    if len(rows) == 1 or not _may_join(rows[1], style):
+        return freeze(rows[:1], alone)
     page = _Digest(style, room)
     page.take(first, body.text)
     taken = 1
