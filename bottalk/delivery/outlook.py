@@ -1,5 +1,7 @@
 """What a caller is told of a row that is not settled yet, and whether waiting for it can help: the outcome table."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from bottalk.config import DeliverySettings
@@ -22,18 +24,21 @@ class Prospect(Struct, frozen=True):
 
 def prospect(
     channel: Channel,
-    waiting: pacing.Waiting,
+    waiting: Callable[[], pacing.Waiting],
     now: float,
     settings: DeliverySettings,
     not_before: float | None = None,
 ) -> Prospect:
-    """A kept row's standing at `now`: the truth, whatever may become of it later."""
+    """A kept row's standing at `now`: the truth, whatever may become of it later.
+
+    `waiting` is asked only where the window is open: before a closed one hundreds of rows may wait.
+    """
     if channel.is_dead:
         return Prospect(DEAD)
     if not_before is not None and not_before > now:
         return Prospect(QUEUED, not_before)
     if state(channel.window, now, settings) is State.OPEN:
-        return Prospect(QUEUED, pacing.earliest(channel.window, waiting, now, settings))
+        return Prospect(QUEUED, pacing.earliest(channel.window, waiting(), now, settings))
     if closed_by(channel.window, now, settings) is Closed.SESSION:
         return Prospect(RESTRICTED)
     return Prospect(CLOSED)

@@ -95,8 +95,13 @@ class Waiting:
         outbox = self._pictures.outboxes.of(channel_id)
         now = self._clock.now()
         row = outbox.get(row_id)
-        waiting = queue.waiting(queue.ready(outbox, now), channel.window, now, self._style)
-        return prospect(channel, waiting, now, self._config.delivery, row.not_before if row else None)
+        return prospect(
+            channel,
+            lambda: queue.waiting(queue.ready(outbox, now), channel.window, now, self._style),
+            now,
+            self._config.delivery,
+            row.not_before if row else None,
+        )
 
     def _can_help(self, pending: Sequence[Kept], deadline: float) -> bool:
         """Whether one of the rows may still go before `deadline` (trio's clock), as far as the policy knows."""

@@ -45,33 +45,33 @@ def channel(window: Window = OPEN, dead: InactiveReason | None = None) -> Channe
     ],
 )
 def test_open(waiting: Waiting, window: Window, due: float) -> None:
-    assert prospect(channel(window), waiting, T0, SETTINGS) == Prospect(QUEUED, due)
+    assert prospect(channel(window), lambda: waiting, T0, SETTINGS) == Prospect(QUEUED, due)
 
 
 @pytest.mark.parametrize("closed", [Closed.QUOTA, Closed.AGE, Closed.REJECTED])
 def test_closed(closed: Closed) -> None:
     window = replace(OPEN, closed=closed, closed_at=T0, probed_at=T0)
-    assert prospect(channel(window), ROW, T0, SETTINGS) == Prospect(CLOSED)
+    assert prospect(channel(window), lambda: ROW, T0, SETTINGS) == Prospect(CLOSED)
 
 
 def test_closed_by_count_or_age_before_ilink_has_said_so() -> None:
-    assert prospect(channel(replace(OPEN, spent=10)), ROW, T0, SETTINGS) == Prospect(CLOSED)
-    assert prospect(channel(), ROW, T0 + 86_400, SETTINGS) == Prospect(CLOSED)
+    assert prospect(channel(replace(OPEN, spent=10)), lambda: ROW, T0, SETTINGS) == Prospect(CLOSED)
+    assert prospect(channel(), lambda: ROW, T0 + 86_400, SETTINGS) == Prospect(CLOSED)
 
 
 def test_never_opened_since_a_rebind_and_half_dead() -> None:
-    assert prospect(channel(windows.fresh(SETTINGS)), ROW, T0, SETTINGS) == Prospect(CLOSED)
+    assert prospect(channel(windows.fresh(SETTINGS)), lambda: ROW, T0, SETTINGS) == Prospect(CLOSED)
     half_dead = replace(OPEN, closed=Closed.SESSION)
-    assert prospect(channel(half_dead), ROW, T0, SETTINGS) == Prospect(RESTRICTED)
+    assert prospect(channel(half_dead), lambda: ROW, T0, SETTINGS) == Prospect(RESTRICTED)
 
 
 @pytest.mark.parametrize("reason", [InactiveReason.SESSION_EXPIRED, InactiveReason.AUTH])
 def test_dead(reason: InactiveReason) -> None:
     for not_before in (None, T0 + 60):
-        assert prospect(channel(dead=reason), ROW, T0, SETTINGS, not_before) == Prospect(DEAD)
+        assert prospect(channel(dead=reason), lambda: ROW, T0, SETTINGS, not_before) == Prospect(DEAD)
 
 
 def test_a_delay_that_still_runs_comes_before_everything_but_death() -> None:
     for window in (OPEN, windows.fresh(SETTINGS), replace(OPEN, closed=Closed.SESSION), replace(OPEN, spent=10)):
-        assert prospect(channel(window), ROW, T0, SETTINGS, T0 + 60) == Prospect(QUEUED, T0 + 60)
-    assert prospect(channel(replace(OPEN, spent=10)), ROW, T0, SETTINGS, T0) == Prospect(CLOSED)
+        assert prospect(channel(window), lambda: ROW, T0, SETTINGS, T0 + 60) == Prospect(QUEUED, T0 + 60)
+    assert prospect(channel(replace(OPEN, spent=10)), lambda: ROW, T0, SETTINGS, T0) == Prospect(CLOSED)
