@@ -250,7 +250,7 @@ class Outboxes:
 
     def push_depths(self) -> dict[ChannelId, int]:
         """As `depths`, without our own words."""
-        return {channel_id: outbox.pushes for channel_id, outbox in self._of.items() if outbox.pushes}
+        return {channel_id: outbox.pushes for channel_id, outbox in self._of.items() if outbox._rows and outbox.pushes}
 
     def look_again(self) -> None:
         """Every waiting caller looks again at what is known (the daemon stops: nobody need wait any longer)."""
