@@ -13,9 +13,11 @@ import trio
 class Writable:
     """`lost` and `regained` are the journal's; the others wait."""
 
-    __slots__ = ("_back", "_is_lost", "_ok", "_owed")
+    __slots__ = ("_back", "_is_lost", "_ok", "_owed", "forgotten")
 
     def __init__(self) -> None:
+        self.forgotten: str | None = None
+        """Why something that happened was given up unwritten; such a run is not noted as one that ended in order."""
         self._is_lost = False
         self._owed = 0
         self._back = trio.Event()

@@ -26,13 +26,16 @@ async def persist(journal: Mailbox[Any], message: Ask[R], writable: Writable | N
     For facts (a message was sent, the user wrote), not for requests that somebody else may repeat. A cancel leaves one
     more try of GRACE_S, so that neither a stop nor the crash of a sibling task loses what iLink will not tell twice: a
     message may thus be written twice, and its verb must do nothing the second time (or err on the safe side).
-    With `writable` it is written as soon as the journal can write again, and until then nothing new begins there.
+    With `writable` it is written as soon as the journal can write again, and until then nothing new begins there; what
+    is given up is remembered there, for the next start.
     Raises OutcomeUnknown when the journal dies with it in hand: then the process ends.
     """
     try:
         return await _until_written(journal, message, writable or Writable())
     except trio.Cancelled:
-        await _last_try(journal, message)
+        why = await _last_try(journal, message)
+        if writable is not None and why is not None:
+            writable.forgotten = why
         raise
 
 
@@ -52,7 +55,8 @@ async def _until_written(journal: Mailbox[Any], message: Ask[R], writable: Writa
             return answer
 
 
-async def _last_try(journal: Mailbox[Any], message: Ask[R]) -> None:
+async def _last_try(journal: Mailbox[Any], message: Ask[R]) -> str | None:
+    """None when it is written, else why not."""
     why = f"not written within {GRACE_S:g} s"
     with trio.CancelScope(shield=True, deadline=trio.current_time() + GRACE_S):
         try:
@@ -60,8 +64,9 @@ async def _last_try(journal: Mailbox[Any], message: Ask[R]) -> None:
         except (CannotWrite, MailboxFull, NotTaken) as e:
             why = str(e)
         else:
-            return
+            return None
     log.error("journal.lost", fact=type(message).__name__, why=why, **_consequence(message))
+    return why
 
 
 def _consequence(message: Ask[R]) -> dict[str, object]:

@@ -107,6 +107,8 @@ async def open_daemon(
                 daemon.stop()
                 await daemon.ended.wait()
                 nursery.cancel_scope.cancel()
+            if pictures.writable.forgotten is not None:
+                raise CannotWrite(f"what happened at the end could not be written: {pictures.writable.forgotten}")
             try:
                 await end_run(database)
             except sqlite3.Error as e:

@@ -1,12 +1,16 @@
 """A run of the daemon, or a channel's actor, that ends from one moment to the next."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import trio
 
+from bottalk.errors import CannotWrite
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.service.logs import LogForm
+from bottalk.writable import Writable
+from tests.contract.faults import Disk
 from tests.support.world import Person, World, open_world
 
 
@@ -29,6 +33,49 @@ async def test_a_daemon_that_was_cut_while_all_that_waits_is_delayed_starts_agai
         await again.until(lambda: again.texts(person) == ["以后"], within=3700)
         (row,) = await again.daemon.services.logs.of(again.channel(person).user_id, LogForm())
         assert "maybe_duplicate" not in row.response, "its time had not come: it cannot have been under way"
+
+
+class Slow(Disk):
+    """Full until the daemon has given up what it had to write: a stop does not wait for ever."""
+
+    def __init__(self) -> None:
+        self.writable: Writable | None = None
+        super().__init__()
+
+    @property
+    def full(self) -> bool:
+        return self.writable is not None and self.writable.forgotten is None
+
+    @full.setter
+    def full(self, value: bool) -> None: ...
+
+
+async def stopped_too_soon(tmp_path: Path, disk: Slow) -> tuple[World, Person]:
+    """A run whose last outcome is not written: iLink took the message, and the stop could wait no longer."""
+    with suppress(CannotWrite):
+        async with open_world(tmp_path, runner=disk) as world:
+            person = await world.active()
+            world.sandbox.arm(Fault(kind="delay", endpoint="sendmessage", delay_s=5.0))
+            await world.push(person, "也许两次", wait=0)
+            await trio.sleep(1)
+            disk.writable = world.daemon.pictures.writable
+    return world, person
+
+
+async def test_an_outcome_that_a_stop_could_not_write_makes_the_run_one_that_was_cut(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    disk = Slow()
+    world, person = await stopped_too_soon(tmp_path, disk)
+    assert "full" in (world.daemon.pictures.writable.forgotten or "")
+    assert world.texts(person) == ["也许两次"]
+    assert world.waiting(person) == 1
+    async with open_world(tmp_path, sandbox=world.sandbox, clock=world.clock) as again:
+        await again.until(lambda: again.waiting(person) == 0)
+        assert again.texts(person) == ["也许两次", "也许两次"]
+        (row,) = await again.daemon.services.logs.of(again.channel(person).user_id, LogForm())
+        assert '"maybe_duplicate":true' in row.response
+        assert again.channel(person).window.spent == 2
 
 
 class Crashing(httpx.AsyncBaseTransport):
