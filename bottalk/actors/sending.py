@@ -170,8 +170,11 @@ class Sender:
     async def _try(self, frozen: Frozen) -> None:
         """One call of sendmessage, and what comes of it committed."""
         line, batch = self._line, frozen.batch
-        channel, tools = line.channel(), line.tools
-        is_probe = closed_by(channel.window, tools.clock.now(), tools.config.delivery) is not None
+        if self._is_closed():
+            # noted before it begins: the run that comes after a kill must not probe again within the hour
+            epoch = line.channel().window.epoch
+            await line.persist(Settle(line.channel_id, line.token, SendEvent.NOTHING, epoch, is_probe=True))
+        channel, is_probe = line.channel(), self._is_closed()
         attempt = Attempt(frozen, channel.window.epoch, is_probe, trio.current_time())
         log.debug(
             "channel.try",
@@ -192,3 +195,7 @@ class Sender:
             raise
         else:
             await self._outcomes.accepted(attempt, sent)
+
+    def _is_closed(self) -> bool:
+        tools = self._line.tools
+        return closed_by(self._line.channel().window, tools.clock.now(), tools.config.delivery) is not None

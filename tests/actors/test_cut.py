@@ -8,8 +8,10 @@ import trio
 
 from bottalk.errors import CannotWrite
 from bottalk.sandbox.rules.faults import Fault
+from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.service.logs import LogForm
 from bottalk.writable import Writable
+from tests.actors.spending import spend
 from tests.contract.faults import Disk
 from tests.support.world import Person, World, open_world
 
@@ -76,6 +78,28 @@ async def test_an_outcome_that_a_stop_could_not_write_makes_the_run_one_that_was
         (row,) = await again.daemon.services.logs.of(again.channel(person).user_id, LogForm())
         assert '"maybe_duplicate":true' in row.response
         assert again.channel(person).window.spent == 2
+
+
+async def test_a_probe_that_was_cut_is_not_repeated_within_the_hour(tmp_path: Path, autojump_clock: object) -> None:
+    disk = Disk()
+    with trio.CancelScope() as life, suppress(CannotWrite):
+        async with open_world(tmp_path, runner=disk, parameters=DEMO) as world:
+            person = await world.active()
+            await spend(world, person, 10)
+            await world.push(person, "等着", wait=0)
+            world.sandbox.arm(Fault(kind="hang", endpoint="sendmessage"))
+            outbox = world.daemon.pictures.outboxes.of(person.channel_id)
+            await world.until(lambda: bool(outbox.in_hand), within=3700)
+            await trio.sleep(1)
+            disk.full = True  # as after a kill, nothing of its end is written
+            life.cancel()
+    async with open_world(tmp_path, sandbox=world.sandbox, clock=world.clock) as again:
+        before = len(again.sandbox.record.of("sendmessage"))
+        await trio.sleep(3500)
+        assert len(again.sandbox.record.of("sendmessage")) == before
+        await again.write(person)
+        await again.until(lambda: again.waiting(person) == 0)
+        assert again.texts(person)[10:] == ["等着"]
 
 
 class Crashing(httpx.AsyncBaseTransport):

@@ -14,16 +14,10 @@ from bottalk.sandbox.rules.faults import Fault
 from bottalk.sandbox.rules.parameters import DEMO
 from bottalk.values import Closed, Priority, Reason, Row, RowStatus
 from bottalk.words import DEFAULT
+from tests.actors.spending import spend
 from tests.support.world import Person, World, open_world
 
 LOW, URGENT = Priority.LOW, Priority.URGENT
-
-
-async def spend(world: World, person: Person, messages: int) -> None:
-    """So many messages, one by one."""
-    for n in range(messages):
-        await world.push(person, f"第 {n} 条", wait=0, priority=URGENT)
-        await world.until(lambda: world.waiting(person) == 0)
 
 
 def sends(world: World) -> list[float]:

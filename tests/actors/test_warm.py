@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bottalk.ilink.bot import Bot
-from tests.support.world import Person, World, open_world
+from tests.actors.spending import spend
+from tests.support.world import open_world
 
 
 @pytest.fixture
@@ -19,12 +20,6 @@ def warmed(monkeypatch: pytest.MonkeyPatch) -> list[Bot]:
     monkeypatch.setattr(Bot, "is_cold", property(lambda bot: True))
     monkeypatch.setattr(Bot, "warm", warm)
     return seen
-
-
-async def spend(world: World, person: Person, messages: int) -> None:
-    for n in range(messages):
-        await world.push(person, f"第 {n} 条", wait=0)
-        await world.until(lambda: world.waiting(person) == 0)
 
 
 async def test_a_push_that_can_go_connects_while_it_is_committed(
