@@ -89,6 +89,9 @@ class Connection:
                 )
                 self._protocol.direct = self._shared.direct
                 await self._read()
+            # they hold each other: let go, so that no connection leaves garbage for the collector
+            self._protocol.let_go()
+            del self._protocol
         finally:
             self._shared.open.discard(self)
 

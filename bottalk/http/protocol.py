@@ -42,6 +42,10 @@ class HttpProtocol(H11Protocol):
         """The client has not yet sent all of its request's body."""
         return self.connection.their_state is h11.SEND_BODY
 
+    def let_go(self) -> None:
+        """The connection is over: neither the last request nor the parser holds this any longer."""
+        self.stream = None
+
     async def stream_send(self, event: Event) -> None:
         if isinstance(event, Response) and self.context.terminated.is_set():
             headers = [*event.headers, (b"connection", b"close")]

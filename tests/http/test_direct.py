@@ -1,5 +1,6 @@
 """Routes that are answered inside the connection's own task, beside an app on the same connections."""
 
+import gc
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import trio
 import trio.testing
 
+from bottalk.http.connection import Connection
 from bottalk.http.direct import DirectAnswer, DirectRequest
+from bottalk.http.protocol import HttpProtocol, RequestTasks
 from bottalk.http.server import ServerSettings
 from tests.http.serving import EchoApp, request, serving
 
@@ -135,3 +138,22 @@ async def test_a_stop_waits_for_an_answer_under_way() -> None:
         assert status == 200
         assert b"connection: close" in head.lower()
         await served.ended.wait()
+
+
+async def test_a_connection_that_is_over_leaves_nothing_to_the_collector() -> None:
+    """What refers to itself stays until the collector finds it, and old objects are looked at but once an hour."""
+    async with serving(EchoApp(), direct=Toy()) as served:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                client = await served.connect()
+                for path in ("/app", "/direct"):
+                    await client.send(request(path, method="POST", body=b"text"))
+                    assert (await client.answer())[0] == 200
+                await client.stream.aclose()
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            alive = [one for one in gc.get_objects() if isinstance(one, HttpProtocol | Connection | RequestTasks)]
+            assert alive == []
+        finally:
+            gc.enable()
