@@ -223,16 +223,14 @@ class Stage:
         spent = sum(other.counts and other.epoch == window.epoch for other in earlier)
         if (standing is State.CLOSED or spent >= settings.quota) and not self._may_probe(one, earlier):
             self.breach(f"a send to {one.to} though it is closed ({window.closed}), {spent} were counted")
-        if standing is State.OPEN and window.penalty_until is not None and now < window.penalty_until - SLACK:
-            self.breach(f"a send to {one.to} in a penalty")
+        if standing is State.OPEN and window.penalty_until is not None:
+            rest = settings.penalty[window.penalty_step - 1]
+            if now < window.penalty_until - SLACK and not _have_passed(rest, one, earlier):
+                self.breach(f"a send to {one.to} in a penalty")
 
     def _may_probe(self, one: Try, earlier: list[Try]) -> bool:
-        """One call an hour, by either clock: a clock that was set misleads nobody but its owner."""
-        if not earlier:
-            return True
-        last = earlier[-1]
-        was_set_back = one.wall < last.wall
-        return was_set_back or max(one.at - last.at, one.wall - last.wall) >= HOUR - SLACK
+        """One call an hour."""
+        return _have_passed(HOUR, one, earlier)
 
     # --- the log ---
 
@@ -253,6 +251,15 @@ class Stage:
             case "journal.lost":
                 return True  # told by whoever was cut with it in hand; what it means is looked at elsewhere
         return False
+
+
+def _have_passed(seconds: float, one: Try, earlier: list[Try]) -> bool:
+    """Since the last try, by either clock: a clock that was set misleads nobody but its owner."""
+    if not earlier:
+        return True
+    last = earlier[-1]
+    was_set_back = one.wall < last.wall
+    return was_set_back or max(one.at - last.at, one.wall - last.wall) >= seconds - SLACK
 
 
 async def _gather(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
