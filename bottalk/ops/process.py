@@ -24,11 +24,11 @@ def process_figures(proc: Path = PROC) -> ProcessFigures | None:
     """None where there is no /proc."""
     try:
         fields = (proc / "stat").read_text().rpartition(")")[2].split()  # a name may hold blanks and parentheses
-        up = float((proc.parent / "uptime").read_text().split()[0])
         open_files = _open_files(proc / "fd")
     except (OSError, IndexError, ValueError):
         return None
     ticks = os.sysconf("SC_CLK_TCK")
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)  # not /proc/uptime: the unit's ProcSubset=pid hides it
     return ProcessFigures(
         resident_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
         cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,

@@ -25,5 +25,14 @@ def test_it_is_this_process() -> None:
         os.close(write)
 
 
+def test_a_proc_that_shows_processes_alone_is_enough(tmp_path: Path) -> None:
+    """As under the unit's ProcSubset=pid: there is no /proc/uptime."""
+    (tmp_path / "self").symlink_to(f"/proc/{os.getpid()}")
+    found, whole = process_figures(tmp_path / "self"), process_figures()
+    assert found is not None
+    assert whole is not None
+    assert abs(found.started_at - whole.started_at) <= 0.2
+
+
 def test_nothing_is_said_where_there_is_no_proc(tmp_path: Path) -> None:
     assert process_figures(tmp_path) is None
