@@ -95,6 +95,8 @@ def send(
     if not title.strip() and not desp.strip():
         _end("there is nothing to send: give a title, or a text", USAGE)
     once = options.pop("idempotency_key")
+    if once is not None and not _fits_a_header(str(once)):
+        _end("--idempotency-key must be 1 to 255 printable ASCII characters", USAGE)
     body: dict[str, Any] = {"title": title, "desp": desp} | {k: v for k, v in options.items() if v is not None}
     headers = {"Authorization": f"Bearer {_key(key, key_file)}"} | ({"Idempotency-Key": str(once)} if once else {})
     answer = _post(url.rstrip("/") + "/notify", body, headers)
@@ -116,20 +118,27 @@ def _text(given: str | None) -> str:
 
 
 def _key(given: str | None, file: Path | None) -> str:
-    if given:
-        return given
+    """What cannot be sent in a header is no key: the HTTP client's error would repeat it."""
     path = file or KEY_FILE.expanduser()
-    if file is None and os.environ.get(KEY):
-        return os.environ[KEY]
-    try:
-        found = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as e:
-        if file is not None:
-            _end(f"the SendKey cannot be read from {file}: {getattr(e, 'strerror', None) or 'not text'}", BAD_KEY)
-        found = ""
-    if not found.isascii() or not found.isprintable() or not found:
+    if not given and file is None:
+        given = os.environ.get(KEY)
+    found = (given or _key_in(path, is_named=file is not None)).strip()
+    if not _fits_a_header(found):
         _end(f"no usable SendKey: set {KEY}, or write it to {path}, or name its file with --key-file", BAD_KEY)
     return found
+
+
+def _key_in(path: Path, *, is_named: bool) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        if is_named:
+            _end(f"the SendKey cannot be read from {path}: {getattr(e, 'strerror', None) or 'not text'}", BAD_KEY)
+        return ""
+
+
+def _fits_a_header(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 def _post(url: str, body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:

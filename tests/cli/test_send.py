@@ -1,6 +1,7 @@
 """`bottalk send`: a push from a shell, against a real daemon; its exit code is the truth."""
 
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -112,6 +113,34 @@ def test_the_key_of_the_home_directory_is_found(tmp_path: Path, monkeypatch: pyt
     found = CliRunner().invoke(main, ["send", "x", "--url", "http://127.0.0.1:1"], input="")
     assert found.exit_code == UNAVAILABLE  # it got as far as calling
     assert "a" * 32 not in found.stderr
+
+
+@pytest.mark.parametrize("key", ["ab12\x01cd34", "ab12\nX: cd34", "钥匙"])
+@pytest.mark.parametrize("by_option", [True, False])
+def test_a_key_that_is_none_is_not_sent_and_not_repeated(key: str, by_option: bool) -> None:
+    """What the HTTP client says of a header that it will not send holds the header."""
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        arguments = ["send", "x", "--url", f"http://127.0.0.1:{listens.getsockname()[1]}"]
+        found = CliRunner().invoke(
+            main, [*arguments, "--key", key] if by_option else arguments, input="", env={"BOTTALK_SEND_KEY": key}
+        )
+    assert found.exit_code == BAD_KEY
+    assert "no usable SendKey" in found.stderr
+    assert "cd34" not in found.output
+
+
+def test_a_line_end_after_the_key_in_the_environment_is_none_of_it(tmp_path: Path) -> None:
+    env = {"BOTTALK_SEND_KEY": "a" * 32 + "\r\n"}
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        found = CliRunner().invoke(main, ["send", "x", "--url", f"http://127.0.0.1:{closed.getsockname()[1]}"], env=env)
+    assert found.exit_code == UNAVAILABLE  # it got as far as calling
+
+
+def test_an_idempotency_key_that_no_header_takes_is_wrong_usage() -> None:
+    found = CliRunner().invoke(main, ["send", "x", "--key", "k", "--idempotency-key", "键"], input="")
+    assert found.exit_code == USAGE
+    assert "--idempotency-key" in found.stderr
 
 
 def test_help_names_every_exit_code() -> None:
