@@ -1,5 +1,8 @@
 """Bindings: one transient child per QR code being scanned. It finishes the binding even if the page was closed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 import trio
 
@@ -40,6 +43,8 @@ class Bindings:
         self._config = config
         self._watched: dict[str, BindingActor] = {}
         self._count = 0
+        self._coming: list[str] = []
+        """Addresses for which iLink is being asked, or the journal: each once for each code."""
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         """Go on with the codes that were open, and open new ones as they are asked for."""
@@ -70,11 +75,11 @@ class Bindings:
         """One request, to its end, whoever still listens."""
         m = letter.message
         try:
-            self._check_limits(m.ip)
-            found = await self._tools.ilink.get_bot_qrcode()
-            now = self._tools.clock.now()
-            binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind, m.invited)
-            await self._tools.journal.ask(OpenBinding(binding))
+            with self._place(m.ip):
+                found = await self._tools.ilink.get_bot_qrcode()
+                now = self._tools.clock.now()
+                binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind, m.invited)
+                await self._tools.journal.ask(OpenBinding(binding))
             await self._watch(binding)
         except (IlinkError, TooManyCodes, CannotWrite, NoAccount, SupervisionError) as e:
             # of the tree's errors: the journal full or gone, or no watcher because a stop has begun
@@ -82,13 +87,21 @@ class Bindings:
             return
         letter.reply(NewCode(binding, found.url, found.raw))
 
-    def _check_limits(self, ip: str) -> None:
+    @contextmanager
+    def _place(self, ip: str) -> Iterator[None]:
+        """Hold one of the places for open codes until the code is among them. Raises TooManyCodes."""
         now = self._tools.clock.now()
-        current = [b for b in self._pictures.bindings.values() if not b.state.is_end and b.expires_at > now]
-        if len(current) >= self._config.codes_in_all:
+        taken = [b.ip for b in self._pictures.bindings.values() if not b.state.is_end and b.expires_at > now]
+        taken += self._coming
+        if len(taken) >= self._config.codes_in_all:
             raise TooManyCodes("in all")
-        if sum(b.ip == ip for b in current) >= self._config.codes_per_address:
+        if taken.count(ip) >= self._config.codes_per_address:
             raise TooManyCodes("from this address")
+        self._coming.append(ip)
+        try:
+            yield
+        finally:
+            self._coming.remove(ip)
 
     async def _watch(self, binding: Binding) -> None:
         for code in [code for code in self._watched if code not in self._pictures.bindings]:
