@@ -79,7 +79,7 @@ class Bindings:
                 found = await self._tools.ilink.get_bot_qrcode()
                 now = self._tools.clock.now()
                 binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind, m.invited)
-                await self._tools.journal.ask(OpenBinding(binding))
+                await self._tools.journal.ask(OpenBinding(binding, m.opens))
             await self._watch(binding)
         except (IlinkError, TooManyCodes, CannotWrite, NoAccount, SupervisionError) as e:
             # of the tree's errors: the journal full or gone, or no watcher because a stop has begun

@@ -85,7 +85,7 @@ class Endpoint(Struct, Generic[F], frozen=True):
     successor: str = ""
     """Of an old route: the path that took its place."""
     opens_session: bool = False
-    """Its caller gets a session when it has none (the call's visitor is then never None)."""
+    """Its caller gets a session when it has none: the call's visitor is then new, and the handler has it stored."""
     example: Mapping[str, Any] | None = None
     """A body that it takes, for the description."""
 

@@ -69,7 +69,7 @@ class Guard:
         visitor, cookie = await self._visitor(request)
         if access is Access.PUBLIC:
             if visitor is None and opens_session:
-                session_id, visitor = await self._sessions.open()
+                session_id, visitor = self._sessions.begin()
                 cookie = self.cookie(session_id)
             return visitor, cookie
         if visitor is None or visitor.user is None:

@@ -88,6 +88,8 @@ def _view(endpoint: Endpoint[Any], guard: Guard, addresses: Addresses) -> Callab
         )
         answer = await endpoint.handle(call)
         response = answers.respond(answer)
+        if visitor is not None and visitor.is_new and answer.status != 200:
+            cookie = None  # its session was not stored
         if answer.session is not None:
             cookie = guard.cookie(answer.session)
         if cookie is not None:

@@ -5,11 +5,8 @@ from enum import Enum
 
 from msgspec import Struct
 
-from bottalk.values import (
-    ChannelId,
-    Secret,
-    UserId,
-)
+from bottalk.messages.sessions import Session
+from bottalk.values import ChannelId, Secret, UserId
 from supervisors import Ask
 
 
@@ -46,7 +43,10 @@ class Binding(Struct, frozen=True):
 
 
 class OpenBinding(Ask[None], Struct, frozen=True):
+    """`opens`: the session that asked for it, where that is not stored yet."""
+
     binding: Binding
+    opens: Session | None = None
 
 
 class EndBinding(Ask[None], Struct, frozen=True):
@@ -78,10 +78,14 @@ class NewCode(Struct, frozen=True):
 
 
 class AskForCode(Ask[NewCode], Struct, frozen=True):
-    """Get a QR code of iLink, store it and watch it. Fails with TooManyCodes or an IlinkError."""
+    """Get a QR code of iLink, store it and watch it. Fails with TooManyCodes or an IlinkError.
+
+    `session` is the hash of the one that asks; `opens` that session itself, where it is stored with its first code.
+    """
 
     session: str
     user_id: UserId | None
     ip: str
     rebind: ChannelId | None = None
     invited: bool = False
+    opens: Session | None = None

@@ -113,7 +113,9 @@ class Channels:
         rebind: ChannelId | None = None,
         invite: Secret = NO_WORD,
     ) -> NewCode:
-        """Ask iLink for a QR code, stored and watched. `invite`: the word a newcomer may have to give.
+        """Ask iLink for a QR code, stored and watched, with the visitor's session where that is new.
+
+        `invite`: the word a newcomer may have to give.
 
         A cancel only stops the listening. Raises TooManyChannels, TooManyCodes, NoCode, NoAccount, CannotWrite,
         MailboxFull or NotTaken.
@@ -125,7 +127,14 @@ class Channels:
             rebinds = any(channel.id == rebind and not channel.is_deleted for channel in own)
             if not rebinds and sum(channel.is_live for channel in own) >= self._config.max_channels:
                 raise TooManyChannels
-        ask = AskForCode(visitor.session.id_hash, user_id, ip, rebind, is_invited(self._config, invite))
+        ask = AskForCode(
+            visitor.session.id_hash,
+            user_id,
+            ip,
+            rebind,
+            is_invited(self._config, invite),
+            visitor.session if visitor.is_new else None,
+        )
         try:
             return await self._bindings.mailbox.ask(ask, timeout=CODE_TAKEN_WITHIN_S)
         except IlinkError as e:

@@ -34,6 +34,8 @@ class Visitor:
     user: User | None
     rolled: bool = False
     """The cookie should be sent again with a new date."""
+    is_new: bool = False
+    """The session is not stored yet: that comes with what is asked for in its name."""
 
 
 def hash_of(session_id: Secret) -> str:
@@ -71,6 +73,11 @@ class Sessions:
         session_id, session = self.mint(user_id)
         await self._journal.ask(OpenSession(session, replaces.id_hash if replaces else None), timeout=WRITTEN_WITHIN_S)
         return session_id, self.visitor(session, user_id)
+
+    def begin(self) -> tuple[Secret, Visitor]:
+        """A visitor with an id minted now. Nothing is stored of one who gets nothing."""
+        session_id, session = self.mint()
+        return session_id, Visitor(session, None, is_new=True)
 
     def visitor(self, session: Session, user_id: UserId | None) -> Visitor:
         """Who makes a request with a session that has just been stored."""

@@ -21,9 +21,14 @@ Result = dict[str, str | int | bool | None]
 
 
 def open_binding(draft: Draft, m: OpenBinding) -> None:
-    """Raises NoAccount when the account that asked is gone by now: its deletion ends the codes it knows of."""
+    """With the session that asked, where that is new: who gets no code leaves nothing behind.
+
+    Raises NoAccount when the account that asked is gone by now: its deletion ends the codes it knows of.
+    """
     if m.binding.user_id is not None and draft.user(m.binding.user_id) is None:
         raise NoAccount("the account that asked for a code is gone")
+    if m.opens is not None:
+        session_rows.insert(draft.connection, m.opens)
     binding_rows.insert(draft.connection, m.binding)
     draft.mine.bindings[m.binding.code.reveal()] = m.binding
 

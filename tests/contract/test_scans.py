@@ -1,5 +1,7 @@
 """Scans, as the page that shows the code sees them."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -350,6 +352,20 @@ async def test_too_many_open_codes(tmp_path: Path, autojump_clock: object) -> No
         assert (answer.status_code, answer.json()) == (429, full)
         await trio.sleep(301)
         assert (await browser.post(PUBLIC_CODE)).status_code == 200
+
+
+async def test_who_gets_no_code_leaves_nothing_behind(tmp_path: Path, autojump_clock: object) -> None:
+    async with open_site(tmp_path, settings={"codes_per_address": 1}) as site:
+        stranger = await site.browser()
+        assert "set-cookie" in (await stranger.post(PUBLIC_CODE)).headers
+        site.sandbox.arm(Fault(kind="status", endpoint="get_bot_qrcode", status=503, times=100))
+        for status, ip in ((429, "192.0.2.1"), (502, "192.0.2.2")):
+            for _ in range(3):
+                answer = await (await site.browser(ip)).post(PUBLIC_CODE)
+                assert answer.status_code == status
+                assert "set-cookie" not in answer.headers
+        with closing(sqlite3.connect(tmp_path / "bottalk.db")) as connection:
+            assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
 
 
 async def test_ilink_gives_no_code(tmp_path: Path, autojump_clock: object) -> None:
