@@ -102,7 +102,7 @@ def create_app(services: Services, config: Config, session_secret: Secret) -> Ap
 
 def endpoints(services: Services, config: Config, addresses: Addresses) -> Sequence[Endpoint[Any]]:
     """Every route but the push routes, which `push_door` serves, the description, and the console's pages."""
-    binding = codes.endpoints(services.channels, config.max_channels)
+    binding = codes.endpoints(services.channels)
     return (
         *pushes.endpoints(services.pushes),
         *accounts.endpoints(services.accounts),

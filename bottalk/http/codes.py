@@ -104,9 +104,10 @@ TOO_MANY = Reply(429, "too many open codes", Failed, Failed("二维码请求过�
 NONE = Reply(502, "iLink gave no code", Failed, Failed("暂时无法从微信获取二维码，请稍后再试"))
 
 
-def endpoints(channels: Channels, max_channels: int) -> Sequence[Endpoint[Any]]:
-    full = Nested(ErrorBody(f"Maximum {max_channels} channels allowed"))
+FULL = Reply(400, "as many channels as may be", Nested[ErrorBody], Nested(ErrorBody("Maximum 10 channels allowed")))
 
+
+def endpoints(channels: Channels) -> Sequence[Endpoint[Any]]:
     async def public_code(call: Call[PublicCodeForm]) -> Answer:
         return await new(call.visitor, call, public=True, invite=Secret(call.form.invite))
 
@@ -126,8 +127,8 @@ def endpoints(channels: Channels, max_channels: int) -> Sequence[Endpoint[Any]]:
             raise LookupError("a code is asked for without a session")
         try:
             code = await channels.new_code(visitor, call.ip, public=public, rebind=rebind, invite=invite)
-        except TooManyChannels:
-            return answers.encoded(full, 400)
+        except TooManyChannels as e:
+            return answers.nested(ErrorBody(str(e)), 400)
         except TooManyCodes:
             return answers.encoded(TOO_MANY.example, 429)
         except NoCode:
@@ -140,7 +141,6 @@ def endpoints(channels: Channels, max_channels: int) -> Sequence[Endpoint[Any]]:
     async def own_status(call: Call[ScanForm]) -> Answer:
         return _status(channels, call, public=False)
 
-    at_most = Reply(400, "as many channels as may be", Nested[ErrorBody], full)
     return (
         Endpoint(
             "POST",
@@ -167,7 +167,7 @@ def endpoints(channels: Channels, max_channels: int) -> Sequence[Endpoint[Any]]:
             "A code for one more channel, or to repair one",
             own_code,
             CodeForm,
-            (NEW_CODE, at_most, TOO_MANY, NONE, BAD_INPUT),
+            (NEW_CODE, FULL, TOO_MANY, NONE, BAD_INPUT),
             access=Access.SESSION,
             tag="binding",
         ),
@@ -177,7 +177,7 @@ def endpoints(channels: Channels, max_channels: int) -> Sequence[Endpoint[Any]]:
             "How that code stands, for the account that asked",
             own_status,
             ScanForm,
-            (WAITING, ONE_MORE, FOREIGN, MISMATCH, at_most, BAD_INPUT),
+            (WAITING, ONE_MORE, FOREIGN, MISMATCH, FULL, BAD_INPUT),
             access=Access.SESSION,
             tag="binding",
         ),

@@ -21,6 +21,7 @@ from bottalk.service.healths import Healths
 from bottalk.service.invitation import NO_WORD, is_invited
 from bottalk.service.sessions import Visitor
 from bottalk.values import Channel, ChannelId, ChannelStatus, Secret, UserId
+from bottalk.verbs.bindings import no_more_than
 from bottalk.verbs.draft import Pictures
 from supervisors import Mailbox
 
@@ -36,7 +37,7 @@ MAX_NAME = 50
 
 
 class TooManyChannels(Exception):
-    """The account has as many live channels as it may."""
+    """The account has as many live channels as it may; the text says how many that are, in the contract's words."""
 
 
 class NoCode(Exception):
@@ -126,7 +127,7 @@ class Channels:
             own = self._pictures.directory.channels_of(user_id)
             rebinds = any(channel.id == rebind and not channel.is_deleted for channel in own)
             if not rebinds and sum(channel.is_live for channel in own) >= self._config.max_channels:
-                raise TooManyChannels
+                raise TooManyChannels(no_more_than(self._config.max_channels))
         ask = AskForCode(
             visitor.session.id_hash,
             user_id,

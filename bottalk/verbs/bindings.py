@@ -20,6 +20,11 @@ FIRST_NAME = "默认通道"
 Result = dict[str, str | int | bool | None]
 
 
+def no_more_than(max_channels: int) -> str:
+    """The contract's words."""
+    return f"Maximum {max_channels} channels allowed"
+
+
 def open_binding(draft: Draft, m: OpenBinding) -> None:
     """With the session that asked, where that is new: who gets no code leaves nothing behind.
 
@@ -90,7 +95,7 @@ def _bind_signed_in(draft: Draft, m: Bind, binding: Binding, user_id: UserId, kn
         channel = _rebind(draft, known, m)
         return _finish(draft, replace(binding, state=BindingState.DONE, result=_signed_in(channel) | {"rebind": True}))
     if _live_count(draft, user_id) >= draft.config.max_channels:
-        error = {"error": f"Maximum {draft.config.max_channels} channels allowed"}
+        error = {"error": no_more_than(draft.config.max_channels)}
         return _finish(draft, replace(binding, state=BindingState.REFUSED, result=error))
     channel = _first_or_next(draft, user_id, m)
     return _finish(draft, replace(binding, state=BindingState.DONE, result=_signed_in(channel)))

@@ -1,10 +1,12 @@
 """`/api/channels/…`: what they answer when all is well."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from bottalk.config import take_over
 from tests.contract.stage import set_stage
 from tests.support.http import OWN_CODE, open_site
 
@@ -118,3 +120,14 @@ async def test_a_rebind_is_not_held_back_by_the_number_of_channels(tmp_path: Pat
             answer = await browser.post(OWN_CODE, json={"rebind": unknown})
             assert answer.status_code == 400
             assert answer.json()["data"]["error"] == "Maximum 1 channels allowed"
+
+
+async def test_the_number_that_is_told_is_the_one_that_counts(tmp_path: Path, autojump_clock: object) -> None:
+    """It may change while the daemon runs."""
+    async with open_site(tmp_path) as site:
+        browser = await site.browser()
+        await site.bind(browser)
+        config = site.world.daemon.config
+        take_over(config, replace(config, max_channels=1))
+        answer = await browser.post(OWN_CODE)
+        assert (answer.status_code, answer.json()["data"]["error"]) == (400, "Maximum 1 channels allowed")
