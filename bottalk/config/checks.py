@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bottalk.config.settings import Setting
@@ -29,11 +30,15 @@ def cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
     """What is wrong with settings whose meaning asks for a form (an address, a zone, a time of day), a line each."""
     for name, empty in (("base_url", "http://localhost"), ("ilink.base_url", "")):  # only ours may be left open
         url = found.get(name)
-        if url is not None and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url or empty):
+        if url is not None and not _is_address(url or empty, path=r"(/[^\s?#]*)?"):
             yield f"{name}: must be an http(s) address such as https://push.example.org, not {url!r}"
     alert_url = found.get("alert_url")
-    if alert_url and not re.fullmatch(r"https?://[^/\s?#@]+(/\S*)?", alert_url.reveal()):
+    if alert_url and not _is_address(alert_url.reveal(), path=r"(/\S*)?"):
         yield "alert_url: must be an http(s) address"  # its value is never shown
+    if not re.fullmatch(r"[!-~]+", found.get("host", "-")):  # an empty one would be every address
+        yield f"host: must be an address such as 127.0.0.1, or a name; not {found['host']!r}"
+    if found.get("data_dir") == "":
+        yield "data_dir: must not be empty"
     version = found.get("ilink.client_version")
     if version is not None and not _is_version(version):
         yield f"ilink.client_version: must look like 2.4.9, each part at most 255, not {version!r}"
@@ -53,6 +58,16 @@ def cross_checks(found: Mapping[str, Any]) -> Iterable[str]:
             ZoneInfo(found["tz"])
         except (ZoneInfoNotFoundError, ValueError, OSError):
             yield f"tz: unknown zone {found['tz']!r}; write one such as Asia/Shanghai or Europe/Berlin"
+
+
+def _is_address(url: str, path: str) -> bool:
+    """Whether `urlsplit` and httpx make the same of it: scheme, host, port. `path`: the pattern of the rest."""
+    if not re.fullmatch(rf"https?://(\[[0-9A-Fa-f:.]+\]|[^/\s?#@:\[\]]+)(:[0-9]+)?{path}", url):
+        return False
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # no such port, or no IPv6 address in the brackets
+        return False
 
 
 def _is_version(text: str) -> bool:
