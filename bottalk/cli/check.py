@@ -4,7 +4,7 @@ import click
 
 from bottalk.cli.settings import with_settings
 from bottalk.config import Config
-from bottalk.store.database import readable
+from bottalk.store.database import is_there, readable
 from bottalk.words import configured
 
 
@@ -21,7 +21,7 @@ def check(config: Config) -> None:
     """
     configured(config.words)
     path = config.database
-    if not path.exists():
+    if not is_there(path):
         click.echo(f"the settings are right; {path} is not there yet and will be made")
         return
     found, known = readable(path)

@@ -23,6 +23,7 @@ from bottalk.messages import Arrived, ComingAccount, ComingLog
 from bottalk.ops import old_file
 from bottalk.ops.taking import Taking
 from bottalk.store import copies
+from bottalk.store.database import is_there
 
 DAY_S = 86400.0
 
@@ -73,7 +74,7 @@ def import_(config: Config, source: Path, dry_run: bool, no_log: bool, json: boo
 
 def _on_a_copy(config: Config, file: Path, *, with_log: bool) -> Report:
     """The same on a copy of the database, which is thrown away."""
-    where = config.database.parent if config.database.exists() else None
+    where = config.database.parent if is_there(config.database) else None
     try:
         with tempfile.TemporaryDirectory(prefix=".dry-run-", dir=where) as directory:
             elsewhere = replace(config, data_dir=directory)

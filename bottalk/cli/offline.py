@@ -20,7 +20,7 @@ from bottalk.ops import data_dir
 from bottalk.service.imports import Imports
 from bottalk.service.operations import Operations
 from bottalk.service.users import Users
-from bottalk.store.database import open_database
+from bottalk.store.database import is_there, open_database
 from supervisors import ChildSpec, Excess, Intensity, Mailbox, SupervisionError, Supervisor
 
 R = TypeVar("R")
@@ -107,11 +107,7 @@ class _Outcome(Generic[R]):
 
 
 def _check_there_is_one(database: Path) -> None:
-    try:
-        found = database.exists()
-    except OSError as e:
-        raise data_dir.DataDirError(f"the data directory {database.parent} cannot be used: {e.strerror}") from e
-    if not found:
+    if not is_there(database):
         raise data_dir.DataDirError(
             f"there is no database {database}: name the daemon's data directory (--data-dir or --config), or start "
             "the daemon once"

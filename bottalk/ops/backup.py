@@ -19,6 +19,7 @@ from msgspec import Struct
 from bottalk.errors import BotTalkError
 from bottalk.store import copies
 from bottalk.store.copies import Facts
+from bottalk.store.database import StoreError, is_there
 
 _NAME = re.compile(r"bottalk-(\d{8}-\d{6})(?:-\d+)?\.db")
 _STAMP = "%Y%m%d-%H%M%S"
@@ -45,8 +46,11 @@ def make(database: Path, directory: Path, keep: int, now: float) -> Backup:
     It reads one moment of the database, whether a daemon writes it or not, and holds nobody up. Blocks for as long as
     reading the file twice takes. Raises BackupError; then the backups of before are all there.
     """
-    if not database.exists():
-        raise BackupError(f"there is no database {database}")
+    try:
+        if not is_there(database):
+            raise BackupError(f"there is no database {database}")
+    except StoreError as e:
+        raise BackupError(str(e)) from e
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone_in(directory):
@@ -84,8 +88,11 @@ def newest_at(directory: Path) -> float | None:
 def unpacked(file: Path, beside: Path) -> Iterator[tuple[Path, Facts]]:
     """A checked copy of the backup `file`, in a file of its own in the directory `beside`, removed at the end unless
     it was moved away. Raises BackupError."""
-    if not file.is_file():
-        raise BackupError(f"there is no file {file}")
+    try:
+        if not file.is_file():
+            raise BackupError(f"there is no file {file}")
+    except OSError as e:
+        raise BackupError(f"{file} cannot be looked at: {e.strerror}") from e
     try:
         copy = _unfinished(beside)
     except OSError as e:

@@ -58,9 +58,12 @@ class OldFile:
 
 def find(path: Path) -> Path:
     """The file itself, when its directory, or the one above, is named. Raises OldFileError."""
-    for candidate in (path, *(path / place for place in PLACES)):
-        if candidate.is_file():
-            return candidate
+    try:
+        for candidate in (path, *(path / place for place in PLACES)):
+            if candidate.is_file():
+                return candidate
+    except OSError as e:
+        raise OldFileError(f"{path} cannot be looked at: {e.strerror}") from e
     raise OldFileError(f"there is no file {path}" + (f" nor {' nor '.join(PLACES)} in it" if path.is_dir() else ""))
 
 
@@ -104,11 +107,14 @@ def holder(path: Path) -> int | None:
     """The process that has the database open, 0 when it is known only that one has; None when none, or not known.
 
     SQLite's readers hold a lock on the file for as long as they are connected to one with a write-ahead log. Call it
-    before this process opens the file: closing it here would drop the locks of its own connections.
+    before this process opens the file: closing it here would drop the locks of its own connections. Raises OldFileError.
     """
     if sys.platform != "linux":
         return None
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as e:
+        raise OldFileError(f"{path} cannot be opened: {e.strerror}") from e
     try:
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, _, _, _, process = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))

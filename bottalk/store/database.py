@@ -34,6 +34,16 @@ class StoreError(Exception):
     """The database cannot be used; the text says why and what to do."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file. Raises StoreError where that may not be looked at."""
+    try:
+        return path.exists()
+    except OSError as e:
+        raise StoreError(
+            f"the database {path} cannot be looked for: {e.strerror}; use the account that BotTalk runs as"
+        ) from e
+
+
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """Open `path` with the pragmas of the house. A new file gets mode 0600. Raises StoreError."""
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
