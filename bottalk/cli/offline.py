@@ -4,6 +4,7 @@ The same services call the same verbs as in a daemon, so what a command does is 
 """
 
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,14 @@ import trio
 
 from bottalk.actors.journal import Journal, load_pictures
 from bottalk.cli.door import Door
-from bottalk.clock import SystemClock
+from bottalk.clock import Clock, SystemClock
 from bottalk.config import Config
 from bottalk.errors import BotTalkError
 from bottalk.ops import data_dir
 from bottalk.service.imports import Imports
 from bottalk.service.operations import Operations
 from bottalk.service.users import Users
-from bottalk.store.database import is_there, open_database
+from bottalk.store.database import Database, StoreError, is_there, open_database, unusable
 from supervisors import ChildSpec, Excess, Intensity, Mailbox, SupervisionError, Supervisor
 
 R = TypeVar("R")
@@ -66,25 +67,35 @@ async def run_offline(config: Config, use_case: Callable[[Offline], Awaitable[R]
     """
     clock = SystemClock()
     async with open_database(config.database, now=clock.now()) as database:
-        pictures, next_row_id = await load_pictures(database, clock.now())
-        journal = Journal(database, pictures, config, clock, next_row_id=next_row_id)
-        nobody: Mailbox[Any] = Mailbox("channels", 1)
-        nobody.close()
-        spec = ChildSpec(
-            "journal", journal.run, mailbox=journal.mailbox, intensity=Intensity(max_restarts=0), excess=Excess.ESCALATE
+        try:
+            return await _run(config, use_case, database, clock)
+        except sqlite3.OperationalError as e:
+            raise StoreError(f"the database {config.database} cannot be read: {e}") from e
+        except sqlite3.DatabaseError as e:
+            raise unusable(config.database, e) from e
+
+
+async def _run(config: Config, use_case: Callable[[Offline], Awaitable[R]], database: Database, clock: Clock) -> R:
+    """What was not read raises sqlite3.DatabaseError."""
+    pictures, next_row_id = await load_pictures(database, clock.now())
+    journal = Journal(database, pictures, config, clock, next_row_id=next_row_id)
+    nobody: Mailbox[Any] = Mailbox("channels", 1)
+    nobody.close()
+    spec = ChildSpec(
+        "journal", journal.run, mailbox=journal.mailbox, intensity=Intensity(max_restarts=0), excess=Excess.ESCALATE
+    )
+    supervisor = Supervisor("offline", [spec], rng=random.Random(), wall=clock.now)
+    outcome = _Outcome[R]()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        use_cases = Offline(
+            users=Users(pictures, journal.mailbox, nobody, database),
+            operations=Operations(pictures, journal.mailbox, config, clock),
+            imports=Imports(pictures, journal.mailbox, nobody),
         )
-        supervisor = Supervisor("offline", [spec], rng=random.Random(), wall=clock.now)
-        outcome = _Outcome[R]()
-        async with trio.open_nursery() as nursery:
-            await nursery.start(supervisor.run)
-            use_cases = Offline(
-                users=Users(pictures, journal.mailbox, nobody, database),
-                operations=Operations(pictures, journal.mailbox, config, clock),
-                imports=Imports(pictures, journal.mailbox, nobody),
-            )
-            await outcome.of(use_case(use_cases))
-            supervisor.stop()
-        return outcome.get()
+        await outcome.of(use_case(use_cases))
+        supervisor.stop()
+    return outcome.get()
 
 
 class _Outcome(Generic[R]):
@@ -92,12 +103,12 @@ class _Outcome(Generic[R]):
 
     def __init__(self) -> None:
         self._results: list[R] = []
-        self._error: BotTalkError | SupervisionError | None = None
+        self._error: BotTalkError | SupervisionError | sqlite3.DatabaseError | None = None
 
     async def of(self, work: Awaitable[R]) -> None:
         try:
             self._results.append(await work)
-        except (BotTalkError, SupervisionError) as e:
+        except (BotTalkError, SupervisionError, sqlite3.DatabaseError) as e:
             self._error = e
 
     def get(self) -> R:

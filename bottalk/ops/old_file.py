@@ -107,7 +107,9 @@ def holder(path: Path) -> int | None:
     """The process that has the database open, 0 when it is known only that one has; None when none, or not known.
 
     SQLite's readers hold a lock on the file for as long as they are connected to one with a write-ahead log. Call it
-    before this process opens the file: closing it here would drop the locks of its own connections. Raises OldFileError.
+    before this process opens the file: closing it here would drop the locks of its own connections.
+
+    Raises OldFileError.
     """
     if sys.platform != "linux":
         return None

@@ -1,11 +1,13 @@
 """`bottalk user`: with a daemon and without one."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trio
 
 from bottalk.cli.exits import CANNOT_OPEN, FAILED, OK, UNAVAILABLE
+from bottalk.store.database import connect
 from bottalk.values import UserId
 from tests.cli.commands import help_of, here
 from tests.cli.test_admin import KEYS, seeded
@@ -54,6 +56,21 @@ def test_help_and_a_wrong_directory(tmp_path: Path) -> None:
         assert len(help_of(*words)) > 200
     assert here("user", "list", data_dir=tmp_path).exit_code == CANNOT_OPEN
     assert here("user", "disable", data_dir=tmp_path).exit_code == 2
+
+
+def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+    with seeded(tmp_path / "data") as directory:
+        path = directory / "bottalk.db"
+        with closing(connect(path)) as connection:
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+            page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'users'").fetchone()[0]
+        with path.open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * 64)
+        found = here("user", "list", data_dir=directory)
+        assert found.exit_code == CANNOT_OPEN, found.exception
+        assert found.stderr.startswith("bottalk: the database")
+        assert "malformed" in found.stderr
 
 
 async def test_a_running_daemon_does_it_at_once(tmp_path: Path) -> None:
