@@ -10,6 +10,7 @@ import trio
 from bottalk.config import Config
 from bottalk.errors import BotTalkError, CannotWrite, Refused
 from bottalk.http.answers import Failed, Ok
+from bottalk.http.endpoints import NOT_A_ROUTE
 
 T = TypeVar("T")
 
@@ -46,18 +47,23 @@ class Door:
                 f"{self._socket} ({e or type(e).__name__}): it is starting, stopping or stuck. Try again in a moment, "
                 "or stop it"
             ) from e
+        status, who = answer.status_code, f"the daemon (process {self._holder})"
         try:
-            if answer.status_code == 200:
+            if status == 200:
                 return msgspec.json.decode(answer.content, type=Ok[data]).data  # type: ignore[valid-type]  # at run time
             failed = msgspec.json.decode(answer.content, type=Failed)
-        except msgspec.MsgspecError as e:
+        except msgspec.MsgspecError:
+            failed = None
+        if failed is None or failed == NOT_A_ROUTE.example:
             raise DoorShut(
-                f"the daemon (process {self._holder}) answered HTTP {answer.status_code}, which this version does not "
-                "understand: restart the daemon with the version of this command"
-            ) from e
-        if answer.status_code == 503:
-            raise CannotWrite(f"the daemon (process {self._holder}) could not save it: {failed.error}")
-        raise Refused(failed.error, answer.status_code)
+                f"{who} answered HTTP {status}, which this version does not understand: restart the daemon with the "
+                "version of this command"
+            )
+        if status == 503:
+            raise CannotWrite(f"{who} could not save it: {failed.error}")
+        if status >= 500:
+            raise DoorShut(f"{who} answered HTTP {status} ({failed.error}): look at its log")
+        raise Refused(failed.error, status)
 
     async def _request(self, method: str, path: str, body: bytes) -> httpx.Response:
         # asynchronous, because httpcore's other way leaves its socket open when nobody answers

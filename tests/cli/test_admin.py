@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,7 @@ from bottalk.store import users
 from bottalk.store.database import connect, transaction
 from bottalk.store.migrations import migrate
 from bottalk.values import Secret, User, UserId
-from tests.cli.commands import bottalk
+from tests.cli.commands import bottalk, here
 from tests.e2e.processes import field
 from tests.support.sockets import Live, open_live
 
@@ -164,8 +165,21 @@ def test_a_lock_without_a_door_is_told(tmp_path: Path, door: str) -> None:
         assert roles(directory)[1] == "user"
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b'{"code":40000,"message":"x","data":{}}', b'{"success":true}'])
-def test_a_door_of_another_version_is_told(tmp_path: Path, answer: bytes) -> None:
+@pytest.mark.parametrize(
+    ("answer", "status", "says"),
+    [
+        (b"", 404, "this version does not understand"),
+        (b"<html>", 404, "this version does not understand"),
+        (b'{"code":40000,"message":"x","data":{}}', 404, "this version does not understand"),
+        (b'{"success":true}', 404, "this version does not understand"),
+        ('{"success":false,"error":"接口不存在"}'.encode(), 404, "this version does not understand"),
+        ('{"success":false,"error":"服务器内部错误"}'.encode(), 500, "look at its log"),
+    ],
+)
+@pytest.mark.parametrize("words", [("admin", "list"), ("status",)])
+def test_a_door_that_answers_otherwise_is_told(
+    tmp_path: Path, answer: bytes, status: int, says: str, words: tuple[str, ...]
+) -> None:
     with seeded(tmp_path / "data") as directory, data_dir.locked(directory), socket.socket(socket.AF_UNIX) as door:
         door.bind(str(directory / "bottalk.sock"))
         door.listen()
@@ -176,17 +190,18 @@ def test_a_door_of_another_version_is_told(tmp_path: Path, answer: bytes) -> Non
 
                 async def say(stream: trio.SocketStream) -> None:
                     await stream.receive_some()
-                    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(answer)
+                    head = b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n" % (status, len(answer))
                     await stream.send_all(head + answer)
 
                 nursery.start_soon(trio.serve_listeners, say, [listener])
-                done = await trio.to_thread.run_sync(run, directory, "list")
+                done = await trio.to_thread.run_sync(partial(here, *words, data_dir=directory))
                 nursery.cancel_scope.cancel()
             return done
 
         done = trio.run(serve_once)
         assert done.exit_code == UNAVAILABLE
-        assert "HTTP 404" in done.stderr
+        assert f"HTTP {status}" in done.stderr
+        assert says in done.stderr
 
 
 # --- with a daemon ---
