@@ -7,10 +7,11 @@ import trio
 
 from bottalk.actors.alarms import Alarms
 from bottalk.actors.alert import Alert
+from bottalk.actors.backups import Backups
 from bottalk.actors.housekeeper import Housekeeper
 from bottalk.actors.watchdog import Watchdog
 from bottalk.daemon.actors import Actors, actors_of
-from bottalk.daemon.jobs import BackupFailed, backups_of, failure_of, jobs_of
+from bottalk.daemon.jobs import backups_of, jobs_of
 from bottalk.daemon.parts import Parts
 from bottalk.daemon.running import Daemon
 from bottalk.daemon.services import services_of
@@ -30,11 +31,10 @@ def build(p: Parts) -> Daemon:
     actors = actors_of(p)
     healths = Healths(p.pictures, actors.channels, actors.heartbeats, actors.gates, p.config, p.clock)
     backups = backups_of(p)
-    backup_failed = partial(failure_of, backups)
-    services = services_of(p, actors, healths, lambda: root.status(deep=False), stopping, backup_failed)
+    services = services_of(p, actors, healths, lambda: root.status(deep=False), stopping, backups)
     web = _web(p, services)
-    housekeeper = Housekeeper([*jobs_of(p, actors), *backups], p.clock)
-    alarms = _alarms(p, actors, healths, backup_failed)
+    housekeeper = Housekeeper([*jobs_of(p, actors), backups], p.clock)
+    alarms = _alarms(p, actors, healths, backups)
     watchdog = Watchdog(p.manager, lambda: vitals(root, actors.journal), services.status.line)
     root = root_of(p, actors, housekeeper, alarms, web, watchdog)
     return Daemon(
@@ -60,14 +60,14 @@ def _web(p: Parts, services: Services) -> Web | None:
     return Web(app, app.door, p.sockets)
 
 
-def _alarms(p: Parts, actors: Actors, healths: Healths, backup_failed: BackupFailed) -> Alarms:
+def _alarms(p: Parts, actors: Actors, healths: Healths, backups: Backups) -> Alarms:
     troubles = Troubles(
         healths,
         actors.gates,
         actors.journal.status,
         partial(data_dir.free_bytes, Path(p.config.data_dir)),
         lambda: p.config.alert_disk_free,
-        backup_failed,
+        lambda: backups.failed,
         p.clock,
     )
     return Alarms(troubles.signs, lambda: p.config.alert_url, Alert(p.alert_transport).tell, p.clock, p.rng)

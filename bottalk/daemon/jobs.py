@@ -1,6 +1,5 @@
 """What the housekeeper does."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +15,6 @@ from bottalk.actors.telling import Telling
 from bottalk.daemon.actors import Actors
 from bottalk.daemon.parts import Parts
 from bottalk.ops import backup, data_dir, garbage
-
-BackupFailed = Callable[[], tuple[float, str] | None]
-"""As `failure_of` says it."""
 
 
 def jobs_of(p: Parts, actors: Actors) -> list[Job]:
@@ -42,16 +38,8 @@ def jobs_of(p: Parts, actors: Actors) -> list[Job]:
     ]
 
 
-def backups_of(p: Parts) -> list[Backups]:
-    """One job, or none where the settings want no backups."""
+def backups_of(p: Parts) -> Backups:
     config = p.config
-    if not config.backup_every:
-        return []
     make = partial(backup.make, config.database, config.backups, config.backup_keep)
-    every = config.backup_every * 3600.0
-    return [Backups(make, partial(backup.newest_at, config.backups), every, p.clock, p.runner)]
-
-
-def failure_of(backups: Sequence[Backups]) -> tuple[float, str] | None:
-    """Since when (wall time) the daemon's own backups fail, and why; None while they do not, or are off."""
-    return next((job.failed for job in backups), None)
+    newest_at = partial(backup.newest_at, config.backups)
+    return Backups(make, newest_at, config.backup_every * 3600.0, p.clock, p.runner)

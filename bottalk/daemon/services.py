@@ -1,14 +1,12 @@
 """The use cases, each by its constructor: the pictures, the actors it asks, the database it reads."""
 
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
+from bottalk.actors.backups import Backups
 from bottalk.daemon.actors import Actors
-from bottalk.daemon.jobs import BackupFailed
 from bottalk.daemon.parts import Parts
-from bottalk.ops import backup
 from bottalk.service.accounts import Accounts
 from bottalk.service.channels import Channels
 from bottalk.service.export import Export
@@ -35,10 +33,13 @@ def services_of(
     healths: Healths,
     tree: Callable[[], SupervisorStatus],
     stopping: trio.Event,
-    backup_failed: BackupFailed,
+    backups: Backups,
 ) -> Services:
     """`tree` gives the root's status, without what is below its children; `stopping` is set when a stop begins."""
-    newest_backup_at = partial(backup.newest_at, p.config.backups)
+
+    def newest_backup_at() -> float | None:
+        return backups.newest_at
+
     journal, channels = actors.journal.mailbox, actors.channels.mailbox
     sessions = Sessions(p.pictures, journal, p.database, p.clock)
     return Services(
@@ -64,7 +65,9 @@ def services_of(
             p.clock,
             newest_backup_at,
         ),
-        figures=Figures(p.measures, p.pictures, actors.heartbeats, p.config, p.clock, newest_backup_at, backup_failed),
+        figures=Figures(
+            p.measures, p.pictures, actors.heartbeats, p.config, p.clock, newest_backup_at, lambda: backups.failed
+        ),
     )
 
 

@@ -43,6 +43,7 @@ class Backup(Struct, frozen=True):
 def make(database: Path, directory: Path, keep: int, now: float) -> Backup:
     """Copy the database into `directory`, check the copy, and keep the newest `keep` (at least 1) backups there.
 
+    Backups from the future stay and count for nothing: the clock was wrong when they were made, or it is now.
     It reads one moment of the database, whether a daemon writes it or not, and holds nobody up. Blocks for as long as
     reading the file twice takes. Raises BackupError; then the backups of before are all there.
     """
@@ -61,7 +62,7 @@ def make(database: Path, directory: Path, keep: int, now: float) -> Backup:
                 path = _finish(unfinished, directory, now)
             finally:
                 unfinished.unlink(missing_ok=True)
-            removed = _make_room(directory, max(keep, 1))
+            removed = _make_room(directory, max(keep, 1), now)
             return Backup(path, path.stat().st_size, now, facts, removed)
     except OSError as e:
         raise BackupError(f"no backup could be made in {directory}: {e.strerror or e}") from e
@@ -72,16 +73,17 @@ def make(database: Path, directory: Path, keep: int, now: float) -> Backup:
 def every(directory: Path) -> list[Path]:
     """The backups of a directory, the newest first; none where there is no such directory or it cannot be read."""
     try:
-        found = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+        found = [path for path in directory.iterdir() if _made_at(path) is not None]
     except OSError:
         return []
     return sorted(found, key=_age, reverse=True)
 
 
-def newest_at(directory: Path) -> float | None:
-    """When the newest backup of a directory was made, wall time, by its name; None when there is none."""
-    found = every(directory)
-    return _made_at(found[0]) if found else None
+def newest_at(directory: Path, now: float) -> float | None:
+    """When the newest backup of a directory was made, wall time, by its name; None when there is none. Those from
+    the future do not count."""
+    made = [at for path in every(directory) if (at := _made_at(path)) is not None and at <= now]
+    return max(made, default=None)
 
 
 @contextmanager
@@ -172,8 +174,8 @@ def _finish(unfinished: Path, directory: Path, now: float) -> Path:
     return path
 
 
-def _make_room(directory: Path, keep: int) -> tuple[Path, ...]:
-    old = every(directory)[keep:]
+def _make_room(directory: Path, keep: int, now: float) -> tuple[Path, ...]:
+    old = [path for path in every(directory) if (_made_at(path) or 0.0) <= now][keep:]
     for path in old:
         path.unlink(missing_ok=True)
     return tuple(old)
@@ -192,8 +194,12 @@ def _age(path: Path) -> tuple[str, int]:
     return "-".join(stem[1:3]), int(stem[3]) if len(stem) > 3 else 1
 
 
-def _made_at(path: Path) -> float:
+def _made_at(path: Path) -> float | None:
+    """By its name; None: it is no backup's name."""
     found = _NAME.fullmatch(path.name)
     if found is None:
-        raise ValueError(f"not a backup's name: {path.name}")
-    return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC).timestamp()
+        return None
+    try:
+        return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:  # no such day
+        return None

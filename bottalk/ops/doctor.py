@@ -114,10 +114,11 @@ class Doctor:
             return fail("disk", f"{self._directory}: {e.strerror}", "use the account that BotTalk runs as")
 
     def _backups(self) -> Finding:
-        newest_at = backup.newest_at(self._config.backups)
+        now = time.time()
+        newest_at = backup.newest_at(self._config.backups, now)
         uptime_s = self._daemon.uptime_s if self._daemon is not None else None
         every, has_database = self._config.backup_every, self._checkup is not None
-        return verdicts.backups(newest_at, every, time.time(), has_database, uptime_s)
+        return verdicts.backups(newest_at, every, now, has_database, uptime_s)
 
     def _ilink(self) -> Finding:
         self._reach = probes.reach(self._config.ilink.base_url)

@@ -34,8 +34,8 @@ class Shelf:
         self.made.append(now)
         self.newest = now
 
-    def newest_at(self) -> float | None:
-        return self.newest
+    def newest_at(self, now: float) -> float | None:
+        return self.newest if self.newest is not None and self.newest <= now else None
 
 
 async def live(shelf: Shelf, clock: VirtualClock, seconds: float, meanwhile: Callable[[], None] | None = None) -> None:
@@ -87,6 +87,17 @@ async def test_a_clock_set_back_does_not_stop_them(autojump_clock: object) -> No
     assert len(shelf.made) == 1
 
 
+async def test_after_a_clock_was_set_back_there_are_no_more_of_them_than_before(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    async with open_world(tmp_path, backup_every=1, backup_keep=100) as world:
+        await trio.sleep(2 * HOUR)
+        before = len(backup.every(tmp_path / "backups"))
+        world.clock.offset -= 30 * 24 * HOUR
+        await trio.sleep(3 * HOUR)
+        assert before + 2 <= len(backup.every(tmp_path / "backups")) <= before + 4
+
+
 async def test_the_daemon_makes_them_where_the_settings_say(tmp_path: Path, autojump_clock: object) -> None:
     directory = tmp_path / "elsewhere"
     async with open_world(tmp_path / "data", backup_every=1, backup_dir=str(directory), backup_keep=2) as world:
@@ -95,13 +106,16 @@ async def test_the_daemon_makes_them_where_the_settings_say(tmp_path: Path, auto
         await trio.sleep(5 * HOUR)
         await world.push(person, "甲")
         assert len(backup.every(directory)) == 2
-        newest = backup.newest_at(directory)
+        newest = backup.newest_at(directory, world.clock.now())
         assert newest is not None
         assert world.clock.now() - newest < HOUR + 120
         assert world.daemon.services.status.store().last_backup_at is not None
 
 
 async def test_none_are_made_where_they_are_off(tmp_path: Path, autojump_clock: object) -> None:
-    async with open_world(tmp_path / "data", backup_every=0):
+    async with open_world(tmp_path / "data", backup_every=0) as world:
         await trio.sleep(50 * HOUR)
         assert not (tmp_path / "data" / "backups").exists()
+        backup.make(tmp_path / "data" / "bottalk.db", tmp_path / "data" / "backups", 7, world.clock.now())
+        await trio.sleep(61)
+        assert world.daemon.services.status.store().last_backup_at is not None, "whoever made it"

@@ -62,7 +62,7 @@ def test_a_backup_holds_what_is_committed_in_one_private_file(database: Path, tm
     assert made.path.read_bytes()[18:20] == b"\x01\x01", "read without a write-ahead log: on read-only media, too"
     assert keys(made.path) == ["a", "b"]
     assert (made.facts.users, made.facts.waiting, made.bytes) == (2, 0, made.path.stat().st_size)
-    assert backup.newest_at(where) == NOW
+    assert backup.newest_at(where, NOW) == NOW
 
 
 def test_the_newest_are_kept_and_other_files_left_alone(database: Path, tmp_path: Path) -> None:
@@ -76,12 +76,28 @@ def test_the_newest_are_kept_and_other_files_left_alone(database: Path, tmp_path
     assert [path.name for path in backup.every(where)] == ["bottalk-20260921-141321-2.db", "bottalk-20260921-141321.db"]
     assert len(names(where)) == 4
     backup.make(database, where, 0, NOW + 9)
-    assert backup.newest_at(where) == NOW + 9, "the one just made is never removed"
+    assert backup.newest_at(where, NOW + 9) == NOW + 9, "the one just made is never removed"
     assert len(backup.every(where)) == 1
 
 
+def test_those_from_the_future_count_for_nothing_and_stay(database: Path, tmp_path: Path) -> None:
+    """The clock was wrong then, or is now: nobody knows which."""
+    where = tmp_path / "backups"
+    later = [backup.make(database, where, 9, NOW + n).path for n in (1000, 2000)]
+    made = [backup.make(database, where, 1, NOW + n) for n in (0, 1)]
+    assert [path.name for path in made[1].removed] == [FIRST_NAME]
+    assert backup.newest_at(where, NOW + 1) == NOW + 1
+    assert backup.every(where) == [*reversed(later), made[1].path]
+    assert backup.make(database, where, 1, NOW + 3000).removed == (*reversed(later), made[1].path)
+
+
+def test_a_name_that_no_day_has_is_another_file(tmp_path: Path) -> None:
+    (tmp_path / "bottalk-20261399-250000.db").write_text("mine")
+    assert (backup.every(tmp_path), backup.newest_at(tmp_path, NOW)) == ([], None)
+
+
 def test_there_is_no_backup_where_there_is_no_directory(tmp_path: Path) -> None:
-    assert (backup.every(tmp_path / "none"), backup.newest_at(tmp_path / "none")) == ([], None)
+    assert (backup.every(tmp_path / "none"), backup.newest_at(tmp_path / "none", NOW)) == ([], None)
 
 
 def test_one_at_a_time_and_leftovers_of_a_killed_one_go(database: Path, tmp_path: Path) -> None:
