@@ -135,6 +135,8 @@ target() { readlink -- "$home/$1" 2>/dev/null || true; }
 
 version() { "$1/bin/bottalk" --version | sed 's/.* //'; }
 
+holder() { head -n 1 -- "$data/bottalk.lock"; } # the daemon's process id; the lines after it say where and since when
+
 runs() { [[ -e $data/bottalk.lock ]] && ! flock --nonblock --shared "$data/bottalk.lock" true; }
 
 # ---- the program
@@ -271,7 +273,7 @@ switch() { # switch VENV PREVIOUS: make VENV the current version and start it; f
 tell_how_to_start() {
   [[ $systemd == no ]] || return 0
   if runs; then
-    say "the daemon that runs (process $(cat -- "$data/bottalk.lock")) is still the old one: stop it, and start"
+    say "the daemon that runs (process $(holder)) is still the old one: stop it, and start"
   else
     say 'systemd does not look after it; to start it:'
   fi
@@ -344,7 +346,7 @@ uninstall() {
   if [[ $systemd == yes && -e $units/bottalk.service ]]; then
     systemctl disable --quiet --now bottalk.service bottalk-backup.timer
   fi
-  if runs; then die "the daemon runs (process $(cat -- "$data/bottalk.lock")): stop it first"; fi
+  if runs; then die "the daemon runs (process $(holder)): stop it first"; fi
   rm -f -- "$units"/bottalk.service "$units"/bottalk-backup.{service,timer} "$wrapper"
   if [[ $systemd == yes ]]; then systemctl daemon-reload; fi
   rm -rf -- "$home/venvs" "$home/current" "$home/previous" "$home/install.sh" "$home/.lock"

@@ -228,7 +228,7 @@ async def upgraded(machine: Machine, versions: Versions, the: Field, bound: Boun
     """While the old one runs; it goes on until it is restarted."""
     async with the.daemon(TIGHT, program=machine.program) as daemon:
         says = install(machine, versions, "upgrade", versions.later)
-        assert f"process {daemon.popen.pid}" in says
+        assert f"(process {daemon.popen.pid}) is still the old one" in says
         assert len(list((machine.data / "backups").glob("*.db"))) == 1
         await waits(the, bound, "换版之间")
         daemon.signal(signal.SIGTERM)
