@@ -57,7 +57,11 @@ class Direct(Protocol):
 
 
 def path_of(request: h11.Request) -> str:
-    return unquote(request.target.partition(b"?")[0].decode("ascii"))
+    """Of a path or an absolute URL, as the server takes them (RFC 9112 §3.2.2)."""
+    path = request.target.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return unquote(path.decode("ascii"))
 
 
 class DirectStream:

@@ -51,6 +51,13 @@ async def test_direct_and_app_take_turns_on_one_connection() -> None:
             assert (await client.get("/app")) != b""
 
 
+async def test_an_absolute_url_is_a_target_too() -> None:
+    async with serving(EchoApp(), direct=Toy()) as served:
+        client = await served.connect()
+        await client.send(request("http://push.example.org/direct?a=1", method="POST", body=b"text"))
+        assert (await client.answer())[:2] == (200, b"POST /direct a=1 text")
+
+
 async def test_pipelined_requests_are_answered_in_order() -> None:
     async with serving(EchoApp(), direct=Toy()) as served:
         client = await served.connect()
