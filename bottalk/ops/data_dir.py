@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -99,11 +100,14 @@ def session_secret(directory: Path) -> Secret:
     """What signs session cookies, made once and kept, so that an upgrade signs nobody out. Raises DataDirError."""
     path = directory / "session_secret"
     try:
-        return Secret(path.read_text(encoding="ascii").strip() or _new_secret(path))
+        found = path.read_bytes().strip()
     except FileNotFoundError:
-        return Secret(_new_secret(path))
+        found = b""
     except OSError as e:
         raise DataDirError(f"{path} cannot be read: {e.strerror}; set DATA_DIR") from e
+    if found and not re.fullmatch(rb"[!-~]{16,}", found):
+        raise DataDirError(f"{path} is damaged: remove it, and another one is made; then everybody has to log in again")
+    return Secret(found.decode("ascii") or _new_secret(path))
 
 
 def _new_secret(path: Path) -> str:
@@ -130,10 +134,10 @@ def operator_socket(directory: Path) -> socket.socket:
             f"{path} is longer than the {LONGEST_SOCKET_PATH} bytes that a Unix socket's path may have; "
             "set a shorter DATA_DIR"
         )
-    path.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
+        path.unlink(missing_ok=True)
         door.bind(str(path))
     except OSError as e:
         door.close()
