@@ -1,7 +1,9 @@
 """Push logs: an account's own rows, and, for administrators, everybody's."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
+import trio
 from msgspec import Struct
 
 from bottalk.config import Config
@@ -39,17 +41,20 @@ class LogForm(Struct, frozen=True):
 
 
 class Logs:
-    """Everything is read on read connections, so that a long log never stalls a push."""
+    """Everything is read on read connections, so that a long log never stalls a push. Of searches in texts, which may
+    read a whole log, one is made at a time: logins and the rest have a connection that none holds."""
 
     def __init__(self, journal: Mailbox[Any], database: Database, config: Config) -> None:
         self._journal = journal
         self._database = database
         self._config = config
+        self._searching = trio.CapacityLimiter(1)
 
     async def of(self, user_id: UserId, form: LogForm) -> list[LogRow]:
         """The account's rows, newest first, with their texts. Raises Invalid."""
         wanted = _filter(form, LISTED)
-        return await self._database.read(lambda c: log_rows.of_user(c, user_id, wanted))
+        async with self._turn(wanted):
+            return await self._database.read(lambda c: log_rows.of_user(c, user_id, wanted))
 
     async def one(self, user_id: UserId, row_id: RowId) -> LogStory | None:
         """One row of the account with its story."""
@@ -79,7 +84,11 @@ class Logs:
         if form.q and not texts:
             raise Invalid("q 不可用：设置 admin_sees_text 未开启")
         wanted = _filter(form, MOST_LISTED)
-        return await self._database.read(lambda c: log_rows.every(c, wanted, texts=texts))
+        async with self._turn(wanted):
+            return await self._database.read(lambda c: log_rows.every(c, wanted, texts=texts))
+
+    def _turn(self, wanted: LogFilter) -> AbstractAsyncContextManager[None]:
+        return self._searching if wanted.q else nullcontext()
 
 
 def _filter(form: LogForm, limit: int) -> LogFilter:

@@ -1,16 +1,22 @@
 """Push logs and figures, through the whole tree."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trio
+import trio.testing
 
 from bottalk.errors import Invalid
 from bottalk.sandbox.rules.faults import Fault
 from bottalk.service.logs import AlreadySent, LogForm
 from bottalk.values import Reason, RowId, RowStatus, UserId
 from tests.support.world import Person, World, open_world
+
+R = TypeVar("R")
 
 
 def owner(world: World, person: Person) -> UserId:
@@ -33,6 +39,57 @@ async def test_what_was_pushed_is_listed_newest_first(tmp_path: Path, autojump_c
         assert story is not None
         assert (story.row, story.attempts) == (sent, 1)
         assert await logs.one(owner(world, other), sent.id) is None
+
+
+class Slow:
+    """Runs the store's calls inline; reads that begin while it is `holding` wait for `go`."""
+
+    def __init__(self) -> None:
+        self.holding = False
+        self.go = trio.Event()
+
+    async def __call__(self, function: Callable[[], R], limiter: trio.CapacityLimiter, /) -> R:
+        async with limiter:
+            await trio.lowlevel.checkpoint()
+            if self.holding and "Database.read" in function.__qualname__:
+                await self.go.wait()
+            return function()
+
+
+async def test_long_searches_leave_a_reader_to_the_others(tmp_path: Path, autojump_clock: object) -> None:
+    disk = Slow()
+    async with open_world(tmp_path, runner=disk) as world, trio.open_nursery() as nursery:
+        person = await world.active()
+        await world.push(person, "一")
+        logs, found = world.daemon.services.logs, list[int]()
+
+        async def search() -> None:
+            found.append(len(await logs.of(owner(world, person), LogForm(q="一"))))
+
+        disk.holding = True
+        for _ in range(5):
+            nursery.start_soon(search)
+        await trio.testing.wait_all_tasks_blocked()
+        disk.holding = False
+        with trio.fail_after(1):
+            assert len(await logs.of(owner(world, person), LogForm())) == 1
+        assert found == []
+        disk.go.set()
+        await world.until(lambda: found == [1] * 5)
+
+
+async def test_a_text_made_to_be_searched_slowly_is_not(tmp_path: Path, autojump_clock: object) -> None:
+    """SQLite's LIKE takes half a second for each."""
+    async with open_world(tmp_path, rate_limit=1000) as world:
+        person = await world.active()
+        for n in range(20):
+            await world.push(person, "", "A" * 1_000_000 + str(n), delay=60.0, wait=0)
+        began = time.monotonic()
+        assert await world.daemon.services.logs.of(owner(world, person), LogForm(q="a" * 199 + "b")) == []
+        [one] = await world.daemon.services.logs.of(owner(world, person), LogForm(q="a" * 199 + "17"))
+        assert one.text is not None
+        assert one.text.endswith("A17")
+        assert time.monotonic() - began < 3
 
 
 async def test_a_waiting_row_is_deleted_a_sent_one_is_not(tmp_path: Path, autojump_clock: object) -> None:
