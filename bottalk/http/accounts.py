@@ -1,15 +1,17 @@
 """`/api/auth` and `/api/key`: join, log in and out, the account's own settings, its SendKey."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from bottalk.errors import Refused
+from bottalk.errors import NoAccount, Refused
 from bottalk.http import answers
 from bottalk.http.answers import Answer, Done, Failed, Ok
+from bottalk.http.direct import BreakOff
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
 from bottalk.service.accounts import AccountForm, Accounts, AccountView, RegisterForm
+from bottalk.service.export import Exported
 from bottalk.values import Secret
 
 NO_KEY, BAD_KEY = "请输入 SendKey", "SendKey 无效"
@@ -126,7 +128,7 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
         return Answer(answers.encoded(Done()).body, session=FORGOTTEN)
 
     async def export(call: Call[NoForm]) -> Answer:
-        return answers.ok(await accounts.export(call.user.id))
+        return Answer(pieces=_document(accounts.export(call.user.id)))
 
     async def key(call: Call[NoForm]) -> Answer:
         return answers.ok(Key(call.user.send_key.reveal()))
@@ -206,6 +208,19 @@ def endpoints(accounts: Accounts) -> Sequence[Endpoint[Any]]:
 def shown(view: AccountView) -> Me:
     user = view.user
     return Me(user.id, user.email, user.send_key.reveal(), view.channel_count, user.role, int(user.strict))
+
+
+async def _document(found: Exported) -> AsyncIterator[bytes]:
+    """`Ok[ExportBody]`, piece by piece. An account that is deleted meanwhile has its answer broken off."""
+    yield b'{"data":' + answers.encode(found.head)[:-1] + b',"logs":['
+    separator = b""
+    try:
+        async for rows in found.logs:
+            yield separator + answers.encode(rows)[1:-1]
+            separator = b","
+    except NoAccount as e:
+        raise BreakOff from e
+    yield b']},"success":true}'
 
 
 def _with_session(data: object, session_id: Secret) -> Answer:

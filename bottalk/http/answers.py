@@ -3,6 +3,7 @@
 The push API's `code` + `message` + `data` are in `push_answers`.
 """
 
+from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -38,12 +39,14 @@ RETRY_LATER = (("Retry-After", str(RETRY_AFTER_S)),)
 class Answer(Struct, frozen=True, gc=False):
     """Status, body and headers (besides Content-Type)."""
 
-    body: bytes
+    body: bytes = b""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
     session: Secret | None = None
     """The id of a session that was opened: its cookie goes out with the answer. An empty one takes the cookie back."""
+    pieces: AsyncIterator[bytes] | None = None
+    """Instead of `body`, where it may be too large to be made at once."""
 
 
 # --- bodies that many routes answer with -----------------------------------------------------------------------------
@@ -85,7 +88,10 @@ class Refused(Struct, frozen=True):
 
 def respond(answer: Answer) -> Response:
     """The answer as Quart's."""
-    response = Response(answer.body, answer.status, content_type=answer.content_type)
+    body = answer.body if answer.pieces is None else answer.pieces
+    response = Response(body, answer.status, content_type=answer.content_type)
+    if answer.pieces is not None:
+        response.timeout = None  # a client that takes nothing for a while ends its connection all the same
     response.headers.extend(answer.headers)
     return response
 

@@ -1,7 +1,6 @@
 """Accounts: join, log in and out, and what an account sees and changes of itself."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -10,7 +9,7 @@ from msgspec import Struct
 from bottalk.config import Config
 from bottalk.errors import Invalid, NoAccount, Refused
 from bottalk.messages import ChangeUser, Register, RemoveUser, ResetKey, Session
-from bottalk.service.export import Export
+from bottalk.service.export import Export, Exported
 from bottalk.service.invitation import NO_WORD, is_invited
 from bottalk.service.sessions import Sessions, Visitor
 from bottalk.values import Secret, User, UserId
@@ -133,9 +132,9 @@ class Accounts:
         await self._channels.ask(RemoveUser(user_id), timeout=TAKEN_WITHIN_S)
         log.info("accounts.deleted", user=user_id)
 
-    async def export(self, user_id: UserId) -> Mapping[str, object]:
-        """All that is kept of the account, ready for JSON, without tokens. Raises Refused when it is gone."""
-        return await self._export.of(user_id)
+    def export(self, user_id: UserId) -> Exported:
+        """All that is kept of the account, ready for JSON, without tokens. Raises NoAccount when it is gone."""
+        return self._export.of(user_id)
 
 
 def email_of(text: str) -> str:

@@ -1,9 +1,10 @@
-"""An account's export: all that is kept of it, as one value for JSON, without tokens."""
+"""An account's export: all that is kept of it, ready for JSON, without tokens."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 from bottalk.clock import Clock, utc_text
-from bottalk.errors import Refused
+from bottalk.errors import NoAccount
 from bottalk.store import logs as log_rows
 from bottalk.store.database import Database
 from bottalk.values import Channel, LogRow, Reminder, RowId, User, UserId
@@ -13,43 +14,50 @@ BITE = 500
 """Log rows read at once: some milliseconds of one of the two readers, then others have their turn."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """`head` is all but the log, ready for JSON. `logs` gives the rows of that, from the newest on, some at a time: a
+    log may be larger than the memory. It raises NoAccount when the account is deleted meanwhile."""
+
+    head: Mapping[str, object]
+    logs: AsyncIterator[list[dict[str, object]]]
+
+
 class Export:
     def __init__(self, pictures: Pictures, database: Database, clock: Clock) -> None:
         self._pictures = pictures
         self._database = database
         self._clock = clock
 
-    async def of(self, user_id: UserId) -> Mapping[str, object]:
-        """The account, its channels (deleted ones too), reminders, and its log from the newest row on.
+    def of(self, user_id: UserId) -> Exported:
+        """The account, its channels (deleted ones too), reminders, and its log.
 
-        Rows that are accepted meanwhile are left out. Raises Refused when the account is gone, even meanwhile.
+        Rows that are accepted while it is read are left out. Raises NoAccount when the account is gone.
         """
         directory = self._pictures.directory
         user = directory.user(user_id)
         if user is None:
-            raise Refused("User not found", 404)
-        document: dict[str, object] = {
+            raise NoAccount("the account to export is gone")
+        head: dict[str, object] = {
             "exported_at": utc_text(self._clock.now()),
             "account": _account(user),
             "channels": [_channel(channel) for channel in directory.channels_of(user_id)],
             "reminders": [_reminder(reminder) for reminder in self._pictures.reminders.of(user_id)],
         }
-        logs: list[dict[str, object]] = []
+        return Exported(head, self._logs(user_id))
+
+    async def _logs(self, user_id: UserId) -> AsyncIterator[list[dict[str, object]]]:
         before: RowId | None = None
-        while True:
-            bite = await self._bite(user_id, before)
-            logs += [_log(row) for row in bite]
-            if len(bite) < BITE:
-                break
+        while bite := await self._bite(user_id, before):
+            yield [_log(row) for row in bite]
             before = bite[-1].id
-        if directory.user(user_id) is None:
-            raise Refused("User not found", 404)
-        document["logs"] = logs
-        return document
 
     async def _bite(self, user_id: UserId, before: RowId | None) -> list[LogRow]:
         wanted = log_rows.LogFilter(limit=BITE, before=before)
-        return await self._database.read(lambda connection: log_rows.of_user(connection, user_id, wanted))
+        found = await self._database.read(lambda connection: log_rows.of_user(connection, user_id, wanted))
+        if self._pictures.directory.user(user_id) is None:  # its rows go with it: what was read may not be all
+            raise NoAccount("the account was deleted during its export")
+        return found
 
 
 def _account(user: User) -> dict[str, object]:

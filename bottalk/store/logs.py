@@ -1,10 +1,14 @@
 """The log of pushes, as it is read: rows of `push_logs`, newest first. Only reads, on read connections."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from bottalk.values import SYSTEM, ChannelId, LogRow, LogStory, Priority, PushId, Reason, RowId, RowStatus, UserId
+
+LARGEST = 4_000_000
+"""Characters of title and text in one list: 200 rows may have a hundred times as many as people write."""
 
 _COLUMNS = (
     "l.id, l.user_id, l.channel_id, coalesce(c.name, '') AS channel_name, l.push_id, l.status, l.reason, l.source,"
@@ -34,15 +38,16 @@ class LogCounts(Struct, frozen=True):
 
 
 def of_user(connection: sqlite3.Connection, user_id: UserId, wanted: LogFilter) -> list[LogRow]:
-    """The account's rows with their texts."""
+    """The account's rows with their texts. A list ends early, after LARGEST characters of them."""
     sql, values = _query(wanted, texts=True, user_id=user_id)
-    return [_row(row) for row in connection.execute(sql, values)]
+    return _page(connection.execute(sql, values))
 
 
 def every(connection: sqlite3.Connection, wanted: LogFilter, *, texts: bool) -> list[LogRow]:
-    """All accounts' rows; those of deleted accounts are hidden. Without `texts` title and text are not even read."""
+    """All accounts' rows; those of deleted accounts are hidden. Without `texts` title and text are not even read; with
+    them, a list ends early, after LARGEST characters of them."""
     sql, values = _query(wanted, texts=texts, user_id=None)
-    return [_row(row) for row in connection.execute(sql, values)]
+    return _page(connection.execute(sql, values))
 
 
 def one(connection: sqlite3.Connection, user_id: UserId, row_id: RowId) -> LogStory | None:
@@ -99,6 +104,18 @@ def _query(wanted: LogFilter, *, texts: bool, user_id: UserId | None) -> tuple[s
         where += " AND (instr(lower(l.title), lower(?)) OR instr(lower(l.text), lower(?)))"
         values += [wanted.q] * 2
     return f"SELECT {columns} {source} WHERE {where} ORDER BY l.id DESC LIMIT ?", [*values, wanted.limit]
+
+
+def _page(rows: Iterable[sqlite3.Row]) -> list[LogRow]:
+    """As many of them as fit, one at least."""
+    found: list[LogRow] = []
+    size = 0
+    for row in rows:
+        size += len(row["title"] or "") + len(row["text"] or "")
+        if found and size > LARGEST:
+            break
+        found.append(_row(row))
+    return found
 
 
 def _row(row: sqlite3.Row) -> LogRow:

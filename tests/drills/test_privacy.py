@@ -8,7 +8,7 @@ import trio
 
 from bottalk.messages import CreateReminder
 from bottalk.values import ReminderType, Secret
-from tests.service.people import join, owner
+from tests.service.people import export, join, owner
 from tests.support.world import Person, World, open_world
 
 DAY = 86_400.0
@@ -136,7 +136,7 @@ async def test_an_export_shows_the_own_texts_and_nobodys_tokens(tmp_path: Path, 
         person, other = await world.active(), await world.active()
         await world.push(person, "我的标题", "我的正文")
         await world.push(other, "他的标题", "他的正文")
-        document = json.dumps(await world.daemon.services.accounts.export(owner(world, person).id), ensure_ascii=False)
+        document = json.dumps(await export(world, owner(world, person).id), ensure_ascii=False)
         assert all(word in document for word in ("我的标题", "我的正文", person.user))
         hidden = [secret for one in (person, other) for secret in secrets_of(world, one)[2:4]]
         assert [

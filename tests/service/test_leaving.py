@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from bottalk.errors import Invalid, Refusal, Refused
+from bottalk.errors import Invalid, NoAccount, Refusal
 from bottalk.messages import CreateReminder
 from bottalk.values import ReminderType, RowStatus, Secret, UserId
-from tests.service.people import FAR, join, knows, owner
+from tests.service.people import FAR, export, join, knows, owner
 from tests.support.agreement import assert_memory_is_database, count
 from tests.support.world import open_world
 
@@ -95,7 +95,7 @@ async def test_an_export_is_all_of_the_account_without_tokens(tmp_path: Path, au
         await world.until(lambda: world.waiting(person) == 0)
         reminder = CreateReminder(user.id, "早", "", ReminderType.DAILY, "08:00", "", 0)
         await world.daemon.journal.mailbox.ask(reminder)
-        document = await world.daemon.services.accounts.export(user.id)
+        document = await export(world, user.id)
         text = json.dumps(document, ensure_ascii=False)
         assert json.loads(text) == document
         for secret in (world.channel(person).bot_token, world.channel(person).context_token):
@@ -108,8 +108,8 @@ async def test_an_export_is_all_of_the_account_without_tokens(tmp_path: Path, au
         assert [one["title"] for one in parsed["reminders"]] == ["早"]
         assert [one["title"] for one in parsed["logs"]] == ["第 2 条", "第 1 条", "第 0 条"]
         assert all(one["status"] == "success" and one["content"] == "正文" for one in parsed["logs"])
-        with pytest.raises(Refused, match="User not found"):
-            await world.daemon.services.accounts.export(UserId(999))
+        with pytest.raises(NoAccount):
+            await export(world, UserId(999))
 
 
 async def test_a_long_export_reads_in_bites_and_misses_nothing(
@@ -121,5 +121,5 @@ async def test_a_long_export_reads_in_bites_and_misses_nothing(
         await world.write(person)
         for n in range(9):
             await world.push(person, f"{n}", delay=60.0)
-        document = json.loads(json.dumps(await world.daemon.services.accounts.export(owner(world, person).id)))
+        document = json.loads(json.dumps(await export(world, owner(world, person).id)))
         assert [one["title"] for one in document["logs"]] == [str(n) for n in reversed(range(9))]

@@ -41,6 +41,24 @@ async def test_what_was_pushed_is_listed_newest_first(tmp_path: Path, autojump_c
         assert await logs.one(owner(world, other), sent.id) is None
 
 
+async def test_a_page_of_huge_texts_ends_early_and_goes_on_where_it_ended(
+    tmp_path: Path, autojump_clock: object
+) -> None:
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        for n in range(9):
+            await world.push(person, str(n), "长" * (300_000 if n < 6 else 1_500_000), delay=60.0, wait=0)
+        logs, titles, before = world.daemon.services.logs, [], None
+        while page := await logs.of(owner(world, person), LogForm(before=before)):
+            assert sum(len(row.text or "") for row in page) <= 4_000_000
+            titles.append([row.title for row in page])
+            before = page[-1].id
+        assert titles == [["8", "7"], ["6", "5", "4", "3", "2", "1", "0"]]  # 3.0, then 3.3 million characters
+        exported = world.daemon.services.accounts.export(owner(world, person))
+        rows = [row async for bite in exported.logs for row in bite]
+        assert [row["title"] for row in rows] == [str(n) for n in reversed(range(9))]
+
+
 class Slow:
     """Runs the store's calls inline; reads that begin while it is `holding` wait for `go`."""
 
