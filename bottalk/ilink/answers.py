@@ -18,6 +18,9 @@ from bottalk.values import Secret
 MAX_HOLD = 300.0
 """Seconds; a longer hint of how long a poll is held is cut to this."""
 
+LONGEST_URL = 1_500
+"""Bytes; a QR code as we draw it takes 2,331, and a phone reads far fewer."""
+
 _LABELS = {1: "text", 2: "image", 3: "voice", 4: "file", 5: "video", 11: "tool", 12: "tool"}
 _SURROGATES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair is well
@@ -32,6 +35,8 @@ def qr_code(body: bytes) -> QrCode:
     qrcode, url = _text(answer, "qrcode"), _text(answer, "qrcode_img_content")
     if not qrcode or not url:
         raise IlinkMalformed("a QR answer without code or address")
+    if len(url.encode()) > LONGEST_URL:
+        raise IlinkMalformed("a QR answer with an address that no QR code holds")
     return QrCode(Secret(qrcode), url, answer)
 
 

@@ -19,6 +19,9 @@ PLACES = ("bottalk.db", "data/bottalk.db")
 _FLOCK = "hhqqi4x"
 """Linux's `struct flock`: type, whence, start, length, process."""
 
+LATEST = 1e11
+"""Seconds since 1970, in the year 5138: what is above are milliseconds, or nothing that can be shown."""
+
 OldRow = Mapping[str, object]
 
 
@@ -155,16 +158,17 @@ def moment(row: OldRow, name: str) -> float | None:
     value = text(row, name).strip()
     try:
         since_1970 = float(value)
+        if since_1970 > LATEST:
+            since_1970 /= 1000
     except ValueError:
-        return _of_text(value)
-    if not 0 < since_1970 < 1e14:
-        return None
-    return since_1970 / 1000 if since_1970 > 1e11 else since_1970
+        since_1970 = _of_text(value)
+    return since_1970 if 0 < since_1970 < LATEST else None
 
 
-def _of_text(value: str) -> float | None:
+def _of_text(value: str) -> float:
+    """0 where it is no time."""
     try:
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return None
+        return 0.0

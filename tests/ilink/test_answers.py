@@ -112,7 +112,14 @@ def test_qr_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"qrcode": "a"}, {"qrcode_img_content": "u"}, {"qrcode": "", "qrcode_img_content": "u"}]
+    "body",
+    [
+        {},
+        {"qrcode": "a"},
+        {"qrcode_img_content": "u"},
+        {"qrcode": "", "qrcode_img_content": "u"},
+        {"qrcode": "a", "qrcode_img_content": "u" * 2000},
+    ],
 )
 def test_a_qr_code_needs_both(body: dict[str, object]) -> None:
     with pytest.raises(IlinkMalformed):
