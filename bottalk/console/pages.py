@@ -52,7 +52,7 @@ def blueprint(description: Callable[[], Mapping[str, Any]], texts: Texts, zone: 
 
     @pages.get("/")
     async def first_page() -> Response:
-        return html(await render_template("first_page.html", stamp=assets.stamp))
+        return html(await render_template("first_page.html", stamp=assets.stamp, root=""))
 
     @pages.get("/docs")
     async def docs_page() -> Response:
