@@ -21,3 +21,8 @@ class SystemClock:
 def utc_text(when: float) -> str:
     """`when` (seconds since 1970) as the contract writes times: UTC, `YYYY-MM-DD HH:MM:SS`."""
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def utc_text_or_none(when: float | None) -> str | None:
+    """As `utc_text`; None stays None."""
+    return None if when is None else utc_text(when)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from bottalk.clock import utc_text
+from bottalk.clock import utc_text, utc_text_or_none
 from bottalk.http import answers
 from bottalk.http.answers import Answer, Nested, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
@@ -205,15 +205,11 @@ def shown(view: ChannelView) -> ChannelBody:
         created_at=utc_text(channel.created_at),
         inactive_reason=channel.inactive_reason,
         can_login=int(channel.can_login),
-        health=HealthBody(health.level.value, health.cause, _time(health.since), health.advice),
-        last_inbound_at=_time(channel.last_inbound_at),
-        window=ForecastBody(view.window_state, view.left, _time(view.closes_at)),
+        health=HealthBody(health.level.value, health.cause, utc_text_or_none(health.since), health.advice),
+        last_inbound_at=utc_text_or_none(channel.last_inbound_at),
+        window=ForecastBody(view.window_state, view.left, utc_text_or_none(view.closes_at)),
         queued=view.queued,
     )
-
-
-def _time(when: float | None) -> str | None:
-    return None if when is None else utc_text(when)
 
 
 def _id(call: Call[Any]) -> ChannelId:

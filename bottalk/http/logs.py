@@ -7,7 +7,7 @@ import msgspec.structs
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from bottalk.clock import utc_text
+from bottalk.clock import utc_text, utc_text_or_none
 from bottalk.http import answers
 from bottalk.http.answers import Answer, Done, Failed, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
@@ -165,9 +165,9 @@ def story(found: LogStory) -> LogStoryBody:
         pushid=str(row.push_id),
         attempts=found.attempts,
         priority=found.priority,
-        not_before=None if found.not_before is None else utc_text(found.not_before),
+        not_before=utc_text_or_none(found.not_before),
         expires_at=utc_text(found.expires_at),
-        settled_at=None if row.settled_at is None else utc_text(row.settled_at),
+        settled_at=utc_text_or_none(row.settled_at),
         ret_code=found.ret,
         last_error=found.last_error,
         maybe_duplicate=found.maybe_duplicate,

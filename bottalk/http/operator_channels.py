@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from bottalk.clock import utc_text
+from bottalk.clock import utc_text_or_none
 from bottalk.errors import Refused
 from bottalk.http import answers
 from bottalk.http.answers import Answer, Failed, Ok
@@ -105,15 +105,11 @@ def shown(line: ChannelLine) -> ChannelLineBody:
         is_default=int(channel.is_default),
         health=health.level,
         cause=health.cause,
-        since=_time(health.since),
+        since=utc_text_or_none(health.since),
         advice=health.advice,
         window=line.window,
         left=line.left,
         queued=line.queued,
-        waiting_since=_time(line.waiting_since),
-        last_inbound_at=_time(channel.last_inbound_at),
+        waiting_since=utc_text_or_none(line.waiting_since),
+        last_inbound_at=utc_text_or_none(channel.last_inbound_at),
     )
-
-
-def _time(when: float | None) -> str | None:
-    return None if when is None else utc_text(when)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
-from bottalk.clock import utc_text
+from bottalk.clock import utc_text, utc_text_or_none
 from bottalk.errors import ALL_FAILED, Refusal
 from bottalk.http.answers import RETRY_LATER, Answer, encode
 from bottalk.service.pushes import PushAnswer, RowAnswer
@@ -167,7 +167,7 @@ def _told(row: RowStory) -> RowBody:
         reason=outcome.reason or UNSET,
         queued=outcome.kept or UNSET,
         created_at=utc_text(row.accepted_at),
-        settled_at=utc_text(row.settled_at) if row.settled_at is not None else None,
+        settled_at=utc_text_or_none(row.settled_at),
         attempts=row.attempts,
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from bottalk.clock import utc_text
+from bottalk.clock import utc_text, utc_text_or_none
 from bottalk.http import answers
 from bottalk.http.answers import Answer, Done, Failed, Ok
 from bottalk.http.endpoints import Access, Call, Endpoint, NoForm, Reply
@@ -155,7 +155,7 @@ def shown(reminder: Reminder) -> ReminderView:
         send_count=reminder.send_count,
         max_count=reminder.max_count,
         created_at=utc_text(reminder.created_at),
-        next_at=None if reminder.next_at is None else utc_text(reminder.next_at),
+        next_at=utc_text_or_none(reminder.next_at),
         channel=reminder.channel,
         note=note(reminder),
     )

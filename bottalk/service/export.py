@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from bottalk.clock import Clock, utc_text
+from bottalk.clock import Clock, utc_text, utc_text_or_none
 from bottalk.errors import NoAccount
 from bottalk.store import logs as log_rows
 from bottalk.store.database import Database
@@ -85,8 +85,8 @@ def _channel(channel: Channel) -> dict[str, object]:
         "can_login": int(channel.can_login),
         "created_at": utc_text(channel.created_at),
         "bound_at": utc_text(channel.bound_at),
-        "activated_at": _time(channel.activated_at),
-        "last_inbound_at": _time(channel.last_inbound_at),
+        "activated_at": utc_text_or_none(channel.activated_at),
+        "last_inbound_at": utc_text_or_none(channel.last_inbound_at),
     }
 
 
@@ -102,7 +102,7 @@ def _reminder(reminder: Reminder) -> dict[str, object]:
         "send_count": reminder.send_count,
         "max_count": reminder.max_count,
         "zone": reminder.zone,
-        "next_at": _time(reminder.next_at),
+        "next_at": utc_text_or_none(reminder.next_at),
         "created_at": utc_text(reminder.created_at),
     }
 
@@ -121,9 +121,5 @@ def _log(row: LogRow) -> dict[str, object]:
         "channel_name": row.channel_name,
         "response": row.response,
         "created_at": utc_text(row.accepted_at),
-        "settled_at": _time(row.settled_at),
+        "settled_at": utc_text_or_none(row.settled_at),
     }
-
-
-def _time(when: float | None) -> str | None:
-    return None if when is None else utc_text(when)

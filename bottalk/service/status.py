@@ -13,7 +13,7 @@ from msgspec import Struct
 from bottalk import __version__
 from bottalk.actors.gate import Gates
 from bottalk.actors.journal import JournalStatus
-from bottalk.clock import Clock, utc_text
+from bottalk.clock import Clock, utc_text, utc_text_or_none
 from bottalk.config import DeliverySettings
 from bottalk.delivery import window as windows
 from bottalk.health import Health, Level
@@ -194,8 +194,8 @@ class Status:
         return StoreView(
             file_bytes=_size(self._database),
             wal_bytes=_size(self._database.with_name(self._database.name + "-wal")),
-            last_commit_at=_time(journal.last_commit_at),
-            last_backup_at=_time(self._newest_backup_at()),
+            last_commit_at=utc_text_or_none(journal.last_commit_at),
+            last_backup_at=utc_text_or_none(self._newest_backup_at()),
             commits=journal.commits,
             verbs=journal.verbs,
             largest_group=journal.largest_group,
@@ -204,7 +204,7 @@ class Status:
 
     def hosts(self) -> list[HostView]:
         return [
-            HostView(gate.host, gate.down_since is None, _time(gate.down_since), gate.failures)
+            HostView(gate.host, gate.down_since is None, utc_text_or_none(gate.down_since), gate.failures)
             for gate in self._gates.status()
         ]
 
@@ -249,18 +249,18 @@ class Status:
             user_id=channel.user_id,
             status=channel.status.value,
             poller=child.state.value if child is not None else "none",
-            poller_since=_time(child.since) if child is not None else None,
+            poller_since=utc_text_or_none(child.since) if child is not None else None,
             restarts=child.restarts if child is not None else 0,
             crash=child.last_error if child is not None else None,
-            crash_at=_time(child.last_error_at) if child is not None else None,
+            crash_at=utc_text_or_none(child.last_error_at) if child is not None else None,
             last_ok_seconds_ago=None if polled is None else round(trio.current_time() - polled, 1),
-            last_inbound_at=_time(channel.last_inbound_at),
+            last_inbound_at=utc_text_or_none(channel.last_inbound_at),
             window_left=windows.left(channel.window, self._clock.now(), self._settings),
-            window_closes_at=_time(windows.closes_at(channel.window)),
+            window_closes_at=utc_text_or_none(windows.closes_at(channel.window)),
             queued=self._pictures.outboxes.pushes(channel.id),
             health=health.level,
             reason=health.cause.value if health.cause is not None else None,
-            since=_time(health.since),
+            since=utc_text_or_none(health.since),
             advice=health.advice,
             last_error=heartbeat.last_error,
         )
@@ -280,7 +280,7 @@ def _actor(child: ChildStatus) -> ActorView:
         restarts=child.restarts,
         since=utc_text(child.since),
         last_error=child.last_error,
-        last_error_at=_time(child.last_error_at),
+        last_error_at=utc_text_or_none(child.last_error_at),
         mailbox_depth=child.mailbox.depth if child.mailbox is not None else None,
         mailbox_peak=child.mailbox.peak if child.mailbox is not None else None,
         children=None if child.counts is None else {state.value: n for state, n in child.counts.items()},
@@ -298,7 +298,3 @@ def _size(path: Path) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
-
-
-def _time(when: float | None) -> str | None:
-    return None if when is None else utc_text(when)
