@@ -13,12 +13,11 @@ import msgspec
 from bottalk.alarms import Alarm
 from bottalk.clock import utc_text
 from bottalk.errors import BotTalkError
+from bottalk.loopback import is_loopback
 from bottalk.values import Secret
 
 TIMEOUT_S = 15.0
 """Longer than a push waits for its outcome."""
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class NotTold(BotTalkError):
@@ -37,7 +36,7 @@ class Alert:
         headers = {"Idempotency-Key": _key(alarm), "User-Agent": "BotTalk"}
         is_push = is_push_address(url)
         body: dict[str, Any] = {"data": push_form(alarm)} if is_push else {"json": webhook(alarm)}
-        own = urlsplit(url).hostname in _LOOPBACK  # no proxy between this machine and itself
+        own = is_loopback(urlsplit(url).hostname or "")  # no proxy between this machine and itself
         try:
             async with httpx.AsyncClient(transport=self._transport, timeout=TIMEOUT_S, trust_env=not own) as client:
                 answer = await client.post(url, headers=headers, **body)

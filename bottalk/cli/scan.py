@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import httpx
 
+from bottalk.loopback import is_loopback
+
 PATIENCE_S = 30.0
 """Seconds for an answer: iLink is asked for a code meanwhile."""
 
@@ -45,7 +47,7 @@ class Scan:
         self._url = url.rstrip("/")
         self._session = ""
         try:
-            is_here = httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
+            is_here = is_loopback(httpx.URL(url).host)
         except httpx.InvalidURL as e:
             raise NoAnswer(f"{url} is no address ({e}): is --url right?") from e
         # the environment's proxies are for the world outside, and httpx takes them for loopback too

@@ -9,6 +9,7 @@ import click
 import httpx
 
 from bottalk.cli.exits import BAD_KEY, OK, UNAVAILABLE, USAGE, WAITING
+from bottalk.loopback import is_loopback
 
 KEY = "BOTTALK_SEND_KEY"
 KEY_FILE = Path("~/.config/bottalk/key")
@@ -145,16 +146,12 @@ def _post(url: str, body: dict[str, Any], headers: dict[str, str]) -> httpx.Resp
     patience = float(body.get("wait", 3.0)) + MARGIN_S
     try:
         # the environment's proxies are for the world outside, and httpx takes them for loopback too
-        with httpx.Client(timeout=patience, trust_env=not _is_loopback(url)) as client:
+        with httpx.Client(timeout=patience, trust_env=not is_loopback(httpx.URL(url).host)) as client:
             return client.post(url, json=body, headers=headers)
     except httpx.TimeoutException:
         _end(f"{url} did not answer within {patience:g} s: whether the push was kept is not known", UNAVAILABLE)
     except (httpx.TransportError, httpx.InvalidURL, ValueError) as e:
         _end(f"{url} cannot be reached ({e}): does the service run, is --url right?", UNAVAILABLE)
-
-
-def _is_loopback(url: str) -> bool:
-    return httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
 
 
 def _verdict(answer: httpx.Response) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bottalk.loopback import is_loopback
 from bottalk.values import Secret
 
 
@@ -161,7 +162,7 @@ class Config:
     def pages_url(self) -> str | None:
         """The public address, where phones can reach it: not when it names this machine only."""
         host = urlsplit(self.public_url).hostname or ""
-        return None if _is_loopback(host) else self.public_url
+        return None if is_loopback(host) or _is_unspecified(host) else self.public_url
 
     @property
     def database(self) -> Path:
@@ -173,14 +174,12 @@ class Config:
         return Path(self.backup_dir) if self.backup_dir else Path(self.data_dir) / "backups"
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+def _is_unspecified(host: str) -> bool:
+    """0.0.0.0 and its like: to listen on, and no address to reach anybody at."""
     try:
-        address = ip_address(host)
+        return ip_address(host).is_unspecified
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,16 +87,6 @@ def parse_origin(url: str) -> Origin | None:
     return Origin(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], prefix)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine: such calls never go through a proxy."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _is_ipv6(host: str) -> bool:
     try:
         ipaddress.IPv6Address(host)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import httpx
 
 from bottalk.ilink.errors import IlinkTransportError, Kind
-from bottalk.ilink.hosts import Origin, is_loopback
+from bottalk.ilink.hosts import Origin
+from bottalk.loopback import is_loopback
 
 
 class Proxies:

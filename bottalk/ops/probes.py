@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bottalk.loopback import is_loopback
 from bottalk.ops.findings import Reach
 
 PATIENCE_S = 10.0
@@ -22,7 +23,7 @@ def reach(url: str) -> Reach:
     """Ask that address for its first page, through the proxy that the environment names for it, if any. Blocks for up
     to PATIENCE_S a step (connecting, reading)."""
     parts = urlsplit(url)
-    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    is_here = is_loopback(parts.hostname or "")
     begun = time.monotonic()
     try:
         with (
@@ -54,8 +55,7 @@ def proxy_for(url: str, found: Mapping[str, str]) -> str:
     """The proxy that calls to `url` go through; empty for none."""
     parts = urlsplit(url)
     chosen = found.get(parts.scheme) or found.get("all") or ""
-    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not chosen or is_here or urllib.request.proxy_bypass(parts.netloc):
+    if not chosen or is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(parts.netloc):
         return ""
     return chosen if "://" in chosen else f"http://{chosen}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
+from bottalk.loopback import is_loopback
 from bottalk.ops.findings import DaemonFacts, Finding, Reach, fail, ok, warn
 from bottalk.store.checkup import Checkup
 
@@ -139,16 +140,16 @@ def proxies(found: Mapping[str, str], in_use: str) -> Finding:
 
 def address(host: str, base_url: str, named: str) -> Finding:
     """HOST against the public address; `named` is its host, `base_url` empty where it was left to its default."""
-    outside = not is_here(host)
+    outside = not is_loopback(host)
     path = base_url.partition("://")[2].partition("/")[2].strip("/")
     if path:
         advice = f"the routes begin at the root: the reverse proxy has to take /{path} off, or leave the path out"
         return warn("address", f"BASE_URL {base_url} has a path", advice)
-    if outside and is_here(named):
+    if outside and is_loopback(named):
         shown = base_url or "its default, this machine"
         advice = "set BASE_URL to the address that others use: it stands in links and lines to copy"
         return warn("address", f"HOST {host} lets others in, BASE_URL is {shown}", advice)
-    if not is_here(named) and base_url.startswith("http:"):
+    if not is_loopback(named) and base_url.startswith("http:"):
         advice = "SendKeys travel readable: put a reverse proxy with HTTPS in front, and write https in BASE_URL"
         return warn("address", f"BASE_URL is {base_url}", advice)
     if not outside and not base_url:
@@ -164,7 +165,7 @@ def forwarded(host: str, named: str, trusted: Sequence[str], daemon: DaemonFacts
     near = [peer for peer in seen if is_near(peer)]
     if near:
         return warn(name, f"{', '.join(near)} speaks for others and is not believed", advice)
-    if is_here(host) and not is_here(named) and not trusted:
+    if is_loopback(host) and not is_loopback(named) and not trusted:
         return warn(name, "others come through one, and none is trusted", advice)
     if seen:
         return ok(name, f"{', '.join(seen)} spoke for others and was not believed; if it is your proxy, {advice}")
@@ -220,16 +221,6 @@ def backups(
             "backups", found, "make one: bottalk backup; if the daemon should have, its log says why it did not"
         )
     return ok("backups", found)
-
-
-def is_here(host: str) -> bool:
-    """Whether only this machine reaches that host."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def is_near(peer: str) -> bool:

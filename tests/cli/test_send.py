@@ -137,6 +137,18 @@ def test_a_line_end_after_the_key_in_the_environment_is_none_of_it(tmp_path: Pat
     assert found.exit_code == UNAVAILABLE  # it got as far as calling
 
 
+def test_no_proxy_stands_between_this_machine_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of 127/8 is this machine."""
+    monkeypatch.setenv("http_proxy", "http://no-such-proxy.invalid:1")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        for host in ("127.0.0.1", "127.0.0.2", "localhost"):
+            found = CliRunner().invoke(main, ["send", "x", "--key", "k", "--url", f"http://{host}:{port}"], input="")
+            assert found.exit_code == UNAVAILABLE
+            assert "refused" in found.stderr or "attempts failed" in found.stderr
+
+
 def test_an_idempotency_key_that_no_header_takes_is_wrong_usage() -> None:
     found = CliRunner().invoke(main, ["send", "x", "--key", "k", "--idempotency-key", "键"], input="")
     assert found.exit_code == USAGE

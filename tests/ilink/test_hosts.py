@@ -2,7 +2,8 @@
 
 import pytest
 
-from bottalk.ilink.hosts import HostRule, Origin, is_loopback, parse_origin
+from bottalk.ilink.hosts import HostRule, Origin, parse_origin
+from bottalk.loopback import is_loopback
 
 FIXED = Origin("https", "ilinkai.weixin.qq.com", 443)
 REAL = HostRule(FIXED, (".weixin.qq.com",), allow_http=False)
