@@ -11,6 +11,7 @@ from bottalk.config import Config
 from bottalk.errors import CannotWrite, NoAccount, TooManyCodes
 from bottalk.ilink.errors import IlinkError
 from bottalk.messages import AskForCode, Binding, NewCode, OpenBinding
+from bottalk.newcomers import place_of
 from bottalk.values import Secret
 from bottalk.verbs.draft import Pictures
 from supervisors import (
@@ -90,12 +91,12 @@ class Bindings:
     @contextmanager
     def _place(self, ip: str) -> Iterator[None]:
         """Hold one of the places for open codes until the code is among them. Raises TooManyCodes."""
-        now = self._tools.clock.now()
+        now, place = self._tools.clock.now(), place_of(ip) or ip
         taken = [b.ip for b in self._pictures.bindings.values() if not b.state.is_end and b.expires_at > now]
         taken += self._coming
         if len(taken) >= self._config.codes_in_all:
             raise TooManyCodes("in all")
-        if taken.count(ip) >= self._config.codes_per_address:
+        if sum((place_of(other) or other) == place for other in taken) >= self._config.codes_per_address:
             raise TooManyCodes("from this address")
         self._coming.append(ip)
         try:

@@ -35,6 +35,13 @@ async def test_an_address_that_asks_all_at_once_has_no_more_codes(tmp_path: Path
         assert await ask(world, 1, "192.0.2.1", "192.0.2.3") == ["192.0.2.3"]
 
 
+async def test_the_addresses_of_one_ipv6_network_are_one(tmp_path: Path, autojump_clock: object) -> None:
+    """A household has 2^64 of them; new accounts are counted in the same way."""
+    async with open_world(tmp_path, codes_per_address=3) as world:
+        assert len(await ask(world, 1, *(f"2001:db8::{n}" for n in range(1, 9)))) == 3
+        assert len(await ask(world, 5, "::1", "operator")) == 6
+
+
 async def test_nor_have_all_addresses_together(tmp_path: Path, autojump_clock: object) -> None:
     async with open_world(tmp_path, codes_in_all=7) as world:
         assert len(await ask(world, 1, *(f"192.0.2.{n}" for n in range(20)))) == 7
