@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 import yaml
 
@@ -120,7 +121,9 @@ def test_it_starts_the_daemon_and_stops_it_in_order() -> None:
     assert said("STOPSIGNAL") == ["SIGTERM"]
 
 
-async def test_the_health_check_is_well_while_the_daemon_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [("PORT",), ("BOTTALK_PORT", "PORT")])
+async def test_the_health_check_is_well_while_the_daemon_answers(names: tuple[str, ...], tmp_path: Path) -> None:
+    """By the name that counts, as for the daemon: the image itself sets the other."""
     (check,) = said("HEALTHCHECK")
     words = json.loads(check[check.index("CMD") + 3 :])
     assert words[0] == "python"
@@ -128,7 +131,8 @@ async def test_the_health_check_is_well_while_the_daemon_answers(tmp_path: Path)
 
         async def code() -> int:
             port = the.url.rpartition(":")[2]
-            environ = os.environ | {"PORT": port, "http_proxy": "http://127.0.0.1:9"}
+            ports = dict(zip(names, (port, "9"), strict=False))
+            environ = os.environ | ports | {"http_proxy": "http://127.0.0.1:9"}
             command = [sys.executable, *words[1:]]
             return (await trio.run_process(command, env=environ, check=False, capture_stderr=True)).returncode
 
