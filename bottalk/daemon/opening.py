@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
+import structlog
 import trio
 
 from bottalk import __version__
@@ -27,10 +28,12 @@ from bottalk.ilink.client import Ilink, IlinkSettings
 from bottalk.measures import Measures
 from bottalk.ops import data_dir, garbage
 from bottalk.ops.sockets import listening_socket
-from bottalk.store.database import StoreError, open_database, unusable
+from bottalk.store.database import Database, StoreError, open_database, unusable
 from bottalk.store.threads import Runner
 from bottalk.verbs.draft import Pictures
 from bottalk.words import Words, configured
+
+log = structlog.get_logger()
 
 POLLS_BEGUN_S = 5.0
 """Seconds after the last channel's turn to begin polling: then its connection is open."""
@@ -107,12 +110,21 @@ async def open_daemon(
                 daemon.stop()
                 await daemon.ended.wait()
                 nursery.cancel_scope.cancel()
-            if pictures.writable.forgotten is not None:
-                raise CannotWrite(f"what happened at the end could not be written: {pictures.writable.forgotten}")
-            try:
-                await end_run(database)
-            except sqlite3.Error as e:
-                raise CannotWrite(str(e)) from e
+            await _end(database, pictures)
+
+
+async def _end(database: Database, pictures: Pictures) -> None:
+    """Note that the run has ended in order, unless something that happened in it was never written."""
+    forgotten = pictures.writable.forgotten
+    if forgotten is None:
+        try:
+            await end_run(database)
+        except sqlite3.Error as e:
+            raise CannotWrite(str(e)) from e
+    elif pictures.writable.is_ok:
+        log.warning("daemon.unfinished", why=forgotten, what_may_be="messages that come twice after the next start")
+    else:
+        raise CannotWrite(f"what happened at the end could not be written: {forgotten}")
 
 
 async def _settle_connections(pictures: Pictures, config: Config) -> None:

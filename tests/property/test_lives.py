@@ -20,7 +20,22 @@ from tests.property.checks import check
 from tests.property.ending import drain, heal
 from tests.property.life import Life
 from tests.property.stage import open_stage
-from tests.property.steps import Arm, Crash, Push, Restart, Scan, Script, SetClock, Sleep, Step, Switch, Write, scripts
+from tests.property.steps import (
+    Arm,
+    Crash,
+    FullDisk,
+    Order,
+    Push,
+    Restart,
+    Scan,
+    Script,
+    SetClock,
+    Sleep,
+    Step,
+    Switch,
+    Write,
+    scripts,
+)
 
 WANTED = os.environ.get("BOTTALK_TEST_EXAMPLES")
 EXAMPLES = int(WANTED or 15)
@@ -80,6 +95,12 @@ def test_as_reported_from_the_field(script: Script, seed: int, queue: int) -> No
 
 
 @once((Write(0, 1, "状态"), 0.0), (Sleep(40_000.0), 0.01), (SetClock(-86_400.0), 0.0))  # was it sent in a penalty?
+@once(  # an end of an actor that a full disk did not take made the run's own end a failure, hours later
+    (FullDisk(0.5), 0.0),
+    (Order(0, "delete_channel"), 0.0),
+    *[(Write(0, 1, "word"), 0.0)] * 2,
+    (Write(0, 1, "word"), 0.01),
+)
 @lives
 @given(script=scripts, seed=seeds, queue=queues)
 def test_where_ilink_is_harsh(script: Script, seed: int, queue: int) -> None:
