@@ -11,6 +11,7 @@ from bottalk.errors import Invalid, NoAccount, Refused
 from bottalk.messages import ChangeUser, Register, RemoveUser, ResetKey, Session
 from bottalk.service.export import Export, Exported
 from bottalk.service.invitation import NO_WORD, is_invited
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.service.sessions import Sessions, Visitor
 from bottalk.values import Secret, User, UserId
 from bottalk.verbs.draft import Pictures
@@ -18,8 +19,6 @@ from supervisors import Mailbox
 
 log = structlog.get_logger()
 
-TAKEN_WITHIN_S = 10.0
-"""Seconds a request may wait to be taken by the journal, or by the channels' actor; then nothing was changed."""
 
 LONGEST_NICKNAME = 20
 LONGEST_EMAIL = 254

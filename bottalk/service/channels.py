@@ -19,6 +19,7 @@ from bottalk.ilink.errors import IlinkError
 from bottalk.messages import AskForCode, Binding, ChangeChannel, DeleteChannel, DropRows, NewCode, RestartChannel
 from bottalk.service.healths import Healths
 from bottalk.service.invitation import NO_WORD, is_invited
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.service.sessions import Visitor
 from bottalk.values import Channel, ChannelId, ChannelStatus, Secret, UserId
 from bottalk.verbs.bindings import no_more_than
@@ -28,9 +29,6 @@ from supervisors import Mailbox
 log = structlog.get_logger()
 
 CODE_TAKEN_WITHIN_S = 20.0
-
-TAKEN_WITHIN_S = 10.0
-"""Seconds a request may wait to be taken; then nothing was changed."""
 
 MAX_NAME = 50
 """Characters of a channel's name."""

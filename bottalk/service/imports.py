@@ -6,13 +6,11 @@ from typing import Any
 import structlog
 
 from bottalk.messages import Arrived, ComingAccount, ComingLog, End, ImportAccounts, ImportLogs, Kind, UserChanged
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.verbs.draft import Pictures
 from supervisors import Mailbox, MailboxFull, NotTaken
 
 log = structlog.get_logger()
-
-TAKEN_WITHIN_S = 10.0
-"""Seconds a batch may wait to be taken; then nothing of it was written."""
 
 
 class Imports:

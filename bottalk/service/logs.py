@@ -9,6 +9,7 @@ from msgspec import Struct
 from bottalk.config import Config
 from bottalk.errors import BotTalkError, Invalid
 from bottalk.messages import DropRows
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.store import logs as log_rows
 from bottalk.store.database import Database
 from bottalk.store.logs import LogFilter
@@ -19,9 +20,6 @@ T = TypeVar("T")
 
 LISTED = 50
 MOST_LISTED = 200
-
-TAKEN_WITHIN_S = 10.0
-"""Seconds a request may wait for the journal to take it; then nothing was changed."""
 
 
 class AlreadySent(BotTalkError):

@@ -12,15 +12,13 @@ from bottalk.delivery import window as windows
 from bottalk.errors import Refused
 from bottalk.health import Health, Signs, judge
 from bottalk.messages import DropRows, MoveRows
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.values import Channel, ChannelId, UserId
 from bottalk.verbs.channels import NO_CHANNEL
 from bottalk.verbs.draft import Pictures
 from supervisors import Mailbox
 
 log = structlog.get_logger()
-
-TAKEN_WITHIN_S = 10.0
-"""Seconds an order may wait to be taken; then nothing was changed."""
 
 
 class ChannelLine(Struct, frozen=True):

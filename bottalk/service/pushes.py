@@ -16,6 +16,7 @@ from bottalk.directory import wanted_channels
 from bottalk.errors import CannotWrite, NoAccount, OtherContent, Refusal
 from bottalk.measures import Measures
 from bottalk.messages import Accept, Accepted, Spend, Spent
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.service.waiting import Slot, Waiting
 from bottalk.store import pushes as push_rows
 from bottalk.store.database import Database
@@ -35,10 +36,6 @@ from bottalk.values import (
 from bottalk.verbs.draft import Pictures
 from bottalk.verbs.pushes import remembered, replay
 from supervisors import Mailbox, MailboxFull, NotTaken
-
-TAKEN_WITHIN_S = 10.0
-"""Seconds a push may wait for the journal to take it; then nothing was kept and the caller is told so (50301)."""
-
 
 STRICTEST = (Reason.CHANNEL_DEAD, Reason.ACCOUNT_RESTRICTED, Reason.CONTEXT_EXPIRED)
 """Of the reasons of several rows, the first of these is the push's; `transient` where there is none of them."""

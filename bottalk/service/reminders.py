@@ -9,14 +9,13 @@ from bottalk.clock import Clock
 from bottalk.errors import BotTalkError
 from bottalk.messages import ChangeReminder, CreateReminder, DeleteReminder, EnableReminder
 from bottalk.schedule import ScheduleError
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.values import Reminder, ReminderId, ReminderType, UserId
 from bottalk.verbs.draft import Pictures
 from supervisors import Ask, Mailbox
 
 R = TypeVar("R")
 
-TAKEN_WITHIN_S = 10.0
-"""Seconds a request may wait for the journal to take it; then nothing was changed."""
 
 LARGEST_COUNT = 1_000_000_000
 

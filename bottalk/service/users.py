@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from bottalk.errors import Invalid, Refused
 from bottalk.messages import ChangeUser, RemoveUser, ResetKey, UserChanged
-from bottalk.service.accounts import NOTHING_TO_CHANGE, TAKEN_WITHIN_S, nickname_of
+from bottalk.service.accounts import NOTHING_TO_CHANGE, nickname_of
+from bottalk.service.patience import TAKEN_WITHIN_S
 from bottalk.store import users as user_rows
 from bottalk.store.database import Database
 from bottalk.values import User, UserId
