@@ -44,6 +44,15 @@ class Phone:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A browser's page with a code that was scanned."""
+
+    handle: str
+    visitor: Visitor
+    public: bool
+
+
 @dataclass(slots=True, eq=False)
 class Pushed:
     """One push as its caller knows it. `answer` None: cut off, so that nobody knows."""
@@ -108,7 +117,7 @@ class Life:
                 self.switch(self.phones[phone], step)
             case Scan(phone=phone, own=own):
                 owner = self._owner(self.phones[phone]) if own else None
-                self._begin(lambda: self.bind(self.phones[phone], owner))
+                self._begin(lambda: self._bind_beside(self.phones[phone], owner))
             case Order(phone=phone, what=what):
                 self._order(self.phones[phone], what)
             case SetClock(seconds):
@@ -198,22 +207,37 @@ class Life:
 
     async def bind(self, phone: Phone, owner: UserId | None) -> None:
         """A browser shows a code, the phone scans and confirms it, and the browser learns what came of it."""
+        page = await self._scan(phone, owner)
+        if page is not None:
+            await self._learn(phone, page)
+
+    async def _bind_beside(self, phone: Phone, owner: UserId | None) -> None:
+        """The same, but a page that asks again and again is no caller whom a stop must answer."""
+        page = await self._scan(phone, owner)
+        if page is not None:
+            self.stage.run.callers.start_soon(self._learn, phone, page)
+
+    async def _scan(self, phone: Phone, owner: UserId | None) -> Page | None:
         services, sandbox = self.stage.daemon.services, self.stage.sandbox
         _, visitor = await services.sessions.open(owner)
         public = owner is None or visitor.user is None
         code = await services.channels.new_code(visitor, IP, public=public)
         handle = code.binding.code.reveal()
         if not sandbox.scan(handle, phone.user).ok:
-            return
+            return None
         sandbox.confirm(handle)
+        return Page(handle, visitor, public)
+
+    async def _learn(self, phone: Phone, page: Page) -> None:
         with trio.move_on_after(300):
-            while (result := self._result(handle, visitor, public=public)) is None:  # noqa: ASYNC110 - virtual time
+            while (result := self._result(page)) is None:  # noqa: ASYNC110 - virtual time
                 await trio.sleep(0.2)
             phone.key = str(result.get("send_key") or phone.key)
         self.note_channels()
 
-    def _result(self, handle: str, visitor: Visitor, *, public: bool) -> dict[str, object] | None:
-        binding = self.stage.daemon.services.channels.binding(handle, visitor, public=public, digits=None)
+    def _result(self, page: Page) -> dict[str, object] | None:
+        channels = self.stage.daemon.services.channels
+        binding = channels.binding(page.handle, page.visitor, public=page.public, digits=None)
         if binding is None or binding.state.is_end:
             return dict(binding.result or {}) if binding is not None else {}
         return None

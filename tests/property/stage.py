@@ -98,8 +98,11 @@ class Stage:
     async def _live(self, run: Run, *, task_status: trio.TaskStatus[None]) -> None:
         try:
             await self._serve(run, task_status)
-        except (sqlite3.OperationalError, CannotWrite):
+        except* (sqlite3.OperationalError, CannotWrite):
             if not run.disk.is_full:  # it could not write that it has ended in order
+                raise
+        except* Planted:
+            if not run.life.cancel_called:  # a crash in the midst of being cut is nobody's to mend
                 raise
         self._over.set()
 

@@ -88,6 +88,15 @@ def once(*script: tuple[Step, float]) -> example:
 @once(  # the second overtook the first
     (Switch(0, "unbind"), 31.0), (Scan(0), 6.0), (Push(0), 1.1), (SetClock(-4000.0), 0.0), (Push(0), 6.0)
 )
+@once(  # cut in the midst of a crash
+    (Push(0), 0.0),
+    (Write(0), 0.0),
+    (Write(0), 0.0),
+    (Crash("getupdates", answered=True), 0.0),
+    (Push(0), 0.0),
+    (Push(0), 0.0),
+    (Restart("cut"), 0.0),
+)
 @lives
 @given(script=scripts, seed=seeds, queue=queues)
 def test_as_reported_from_the_field(script: Script, seed: int, queue: int) -> None:
