@@ -29,7 +29,7 @@ run: $(VENV)/.ready ## the daemon against the real iLink, settings from config/b
 test: $(VENV)/.ready $(VENV)/clients/.ready $(VENV)/deploy/.ready ## every test but the drills
 	$(BIN)/python -m pytest -m 'not slow' --numprocesses 2 --dist loadfile $(ARGS)
 
-drill: $(VENV)/.ready $(VENV)/deploy/.ready ## tests that take long: install, upgrade, roll back; full disks, broken files, a day of load
+drill: $(VENV)/.ready $(VENV)/deploy/.ready ## tests that take long: install, upgrade, roll back; full disks, broken files, SIGKILL at every step, a day of load
 	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=0 $(ARGS)
 
 lint: $(VENV)/.ready ## ruff and mypy --strict

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -33,6 +34,14 @@ MAILBOX = 100
 """Requests for a code: each is one HTTP call to iLink, so more than this would wait longer than a browser does."""
 
 
+@dataclass(slots=True, eq=False)
+class _Place:
+    """`code` is empty until iLink has given it; once that is stored it counts among the bindings, no longer here."""
+
+    ip: str
+    code: str = ""
+
+
 class Bindings:
     """Takes requests for codes, and watches each open code with a child of its own."""
 
@@ -44,8 +53,8 @@ class Bindings:
         self._config = config
         self._watched: dict[str, BindingActor] = {}
         self._count = 0
-        self._coming: list[str] = []
-        """Addresses for which iLink is being asked, or the journal: each once for each code."""
+        self._coming: list[_Place] = []
+        """Held for codes of which iLink is being asked, or the journal."""
 
     async def run(self, child: Child, *, task_status: trio.TaskStatus[None]) -> None:
         """Go on with the codes that were open, and open new ones as they are asked for."""
@@ -76,8 +85,9 @@ class Bindings:
         """One request, to its end, whoever still listens."""
         m = letter.message
         try:
-            with self._place(m.ip):
+            with self._place(m.ip) as place:
                 found = await self._tools.ilink.get_bot_qrcode()
+                place.code = found.qrcode.reveal()
                 now = self._tools.clock.now()
                 binding = Binding(found.qrcode, m.session, m.user_id, m.ip, now, now + CODE_LIFE_S, m.rebind, m.invited)
                 await self._tools.journal.ask(OpenBinding(binding, m.opens))
@@ -89,20 +99,21 @@ class Bindings:
         letter.reply(NewCode(binding, found.url, found.raw))
 
     @contextmanager
-    def _place(self, ip: str) -> Iterator[None]:
+    def _place(self, ip: str) -> Iterator[_Place]:
         """Hold one of the places for open codes until the code is among them. Raises TooManyCodes."""
-        now, place = self._tools.clock.now(), place_of(ip) or ip
-        taken = [b.ip for b in self._pictures.bindings.values() if not b.state.is_end and b.expires_at > now]
-        taken += self._coming
+        now, bindings, network = self._tools.clock.now(), self._pictures.bindings, place_of(ip) or ip
+        taken = [b.ip for b in bindings.values() if not b.state.is_end and b.expires_at > now]
+        taken += [coming.ip for coming in self._coming if coming.code not in bindings]
         if len(taken) >= self._config.codes_in_all:
             raise TooManyCodes("in all")
-        if sum((place_of(other) or other) == place for other in taken) >= self._config.codes_per_address:
+        if sum((place_of(other) or other) == network for other in taken) >= self._config.codes_per_address:
             raise TooManyCodes("from this address")
-        self._coming.append(ip)
+        place = _Place(ip)
+        self._coming.append(place)
         try:
-            yield
+            yield place
         finally:
-            self._coming.remove(ip)
+            self._coming.remove(place)
 
     async def _watch(self, binding: Binding) -> None:
         for code in [code for code in self._watched if code not in self._pictures.bindings]:

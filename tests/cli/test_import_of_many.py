@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.cli.test_importing import AT, lines, rows, take
@@ -46,6 +47,7 @@ def log(n: int) -> Row:
     return what | {"user_id": 1 + n % USERS, "channel_id": 1 + n % CHANNELS, "created_at": when}
 
 
+@pytest.mark.slow
 async def test_pushes_work_right_after_a_large_import(tmp_path: Path) -> None:
     async with field(tmp_path) as sandbox:
         async with sandbox.daemon() as daemon:

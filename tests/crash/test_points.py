@@ -134,6 +134,7 @@ async def ground(tmp_path: Path, source: Zygote, shape: Shape) -> AsyncIterator[
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", range(RUNS))
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_there_nothing_is_lost_and_one_message_at_most_comes_twice(

@@ -58,6 +58,7 @@ async def pages(browser: httpx.AsyncClient, which: str, limit: int) -> list[dict
 # --- a thousand channels in every state ---
 
 
+@pytest.mark.slow
 async def test_a_thousand_channels_in_every_state(tmp_path: Path, autojump_clock: object) -> None:
     async with open_thousand(tmp_path) as the:
         await fall_ill(the)
