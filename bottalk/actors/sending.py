@@ -65,6 +65,7 @@ class Sender:
                     break
                 outbox.in_hand = self._tries.in_hand(frozen)
                 await self._try(frozen)
+                del frozen  # nobody who rests holds a text
                 outbox.in_hand = self._tries.in_hand()
         finally:
             outbox.expect = nobody

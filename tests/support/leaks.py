@@ -52,7 +52,7 @@ def watched() -> Iterator[Minted]:
 
     def made(self: Secret, text: str) -> None:
         make(self, text)
-        minted.secrets.add(text)
+        minted.secrets.add(text[:1] + text[1:])  # a copy of our own: what the code holds is another test's question
 
     def said(self: BoundLoggerBase, method: str, event: str | None, kw: dict[str, Any]) -> Any:  # noqa: ANN401
         minted.lines.update(_written(event, kw))
