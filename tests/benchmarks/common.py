@@ -79,10 +79,19 @@ def in_turn(route: BareRoute, plans: Iterable[Plan], daemon: Child) -> Iterator[
         yield Round(good(report), cpu, bare_report, bare_cpu)
 
 
-def paired(scenario: str, name: str, pairs: Sequence[tuple[float, float]], unit: str, goal: float | None) -> Figure:
-    """The round whose ratio is the median one. A goal is the least ratio."""
+def paired(
+    scenario: str,
+    name: str,
+    pairs: Sequence[tuple[float, float]],
+    unit: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Figure:
+    """The round whose ratio is the median one. A goal is a ratio."""
     value, beside = sorted(pairs, key=lambda pair: pair[0] / pair[1])[len(pairs) // 2]
-    return Figure(scenario, name, value, unit, goal, beside, at_least=goal is not None)
+    goal = at_most if at_least is None else at_least
+    return Figure(scenario, name, value, unit, goal, beside, at_least=at_least is not None)
 
 
 def p99(scenario: str, rounds: Sequence[Round], goal: float) -> Figure:
