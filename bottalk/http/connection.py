@@ -5,11 +5,13 @@
 - The idle timer is a deadline that is moved, not a task that is started and cancelled for each request (36 % of a bare
   request's cost), and it knows whether the client is idle, slow with its head or body, or waiting for us.
 - A send that a client does not take ends after `write_timeout`; hypercorn's is shielded and waits for ever.
+- A request for a direct route that comes whole is answered without h11 (`whole`).
 - After an answer that ends the connection the client has `LINGER` seconds to read it: closing at once while its body is
   still coming in would reset the connection, and the answer (a 413, say) would be lost on the way.
 """
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,13 +22,15 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
-from bottalk.http.direct import Direct
+from bottalk.http import whole
+from bottalk.http.direct import BreakOff, Direct, DirectRequest, path_of
 from bottalk.http.protocol import HttpProtocol, RequestTasks
 
 MAX_RECEIVE = 16 * 1024
 """Bytes taken in one receive: also how far a head may overshoot its limit before it is refused."""
 LINGER = 2.0
 """Seconds a client has to read the last answer and close before we do. Within every stop's `graceful_timeout`."""
+_CLOSE = (b"connection", b"close")
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,40 @@ class Connection:
                 if not self._closing:
                     if self._busy:
                         self._give(math.inf)  # while the protocol holds us back it is not the client who is slow
-                    await self._protocol.handle(RawData(data))
+                    if not await self._answer_whole(data):
+                        await self._protocol.handle(RawData(data))
                     self._set_deadline()
                 if not data:
                     break
         await self._protocol.handle(Closed())
+
+    async def _answer_whole(self, data: bytes) -> bool:
+        """Answer `data` here if it is a whole request for a direct route; False, and nothing is done, if it is not."""
+        direct, stopping = self._shared.direct, self._shared.context.terminated
+        if direct is None or not self._protocol.is_between_requests() or stopping.is_set():
+            return False
+        request = whole.parse(data)
+        if request is None or len(request.body) > direct.max_body or not request.target.startswith(b"/"):
+            return False
+        route = direct.route(path_of(request.target))
+        if route is None:
+            return False
+        await self._on_event(Updated(idle=False))
+        query = request.target.partition(b"?")[2]
+        asked = DirectRequest(request.method, query, request.headers, request.body, self._protocol.client)
+        try:
+            answer = await direct.answer(route, asked)
+        except BreakOff:
+            self._end_answers()
+            return True
+        is_last = stopping.is_set()
+        more = self._shared.config.response_headers("h11")
+        await self._send(whole.written(answer, [*more, _CLOSE] if is_last else more))
+        if is_last:
+            self._end_answers()
+        else:
+            await self._on_event(Updated(idle=True))
+        return True
 
     def _set_deadline(self) -> None:
         """How long the client may now take for its next bytes."""
@@ -159,10 +192,14 @@ class Connection:
             await self._sending.acquire()
         sent = False
         try:
-            with trio.move_on_after(self._shared.write_timeout):
-                await self._stream.send_all(data)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if rest := self._write_now(data):
+                with trio.move_on_after(self._shared.write_timeout):
+                    await self._stream.send_all(rest)
+                    sent = True
+            else:
                 sent = True
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client has gone: handled below, together with the one that does not read
         finally:
             self._sending.release()
@@ -171,6 +208,16 @@ class Connection:
                 self._reading.cancel()
         if not sent:
             await self._protocol.handle(Closed())
+
+    def _write_now(self, data: bytes) -> bytes:
+        """Write what the socket's buffer takes, as a rule all of an answer; returns the rest. Raises OSError.
+
+        No deadline and no trip through the scheduler, for what needs no waiting.
+        """
+        try:
+            return data[os.write(self._stream.socket.fileno(), data) :]
+        except BlockingIOError:
+            return data
 
     def _end_answers(self) -> None:
         """The last answer is out: send the end of the stream, and go on reading for `LINGER` seconds to discard."""

@@ -56,9 +56,9 @@ class Direct(Protocol):
     def too_slow(self, route: Any) -> DirectAnswer: ...  # noqa: ANN401
 
 
-def path_of(request: h11.Request) -> str:
+def path_of(target: bytes) -> str:
     """Of a path or an absolute URL, as the server takes them (RFC 9112 §3.2.2)."""
-    path = request.target.partition(b"?")[0]
+    path = target.partition(b"?")[0]
     if not path.startswith(b"/"):
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     return unquote(path.decode("ascii"))

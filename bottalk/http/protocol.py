@@ -38,6 +38,11 @@ class HttpProtocol(H11Protocol):
         """Between requests: bytes have come that are not a whole head yet."""
         return bool(self.connection.trailing_data[0])
 
+    def is_between_requests(self) -> bool:
+        """The last one is answered, and nothing of the next one has come."""
+        at_rest = self.connection.their_state is h11.IDLE and self.connection.our_state is h11.IDLE
+        return at_rest and not self.has_part_of_a_head()
+
     def awaits_body(self) -> bool:
         """The client has not yet sent all of its request's body."""
         return self.connection.their_state is h11.SEND_BODY
@@ -81,7 +86,7 @@ class HttpProtocol(H11Protocol):
         if not request.target.startswith(b"/") and not _is_url(request.target.decode("ascii")):
             await self._refuse(400)
             return
-        route = self.direct.route(path_of(request)) if self.direct is not None else None
+        route = self.direct.route(path_of(request.target)) if self.direct is not None else None
         if self.direct is not None and route is not None:
             # hypercorn's annotation names its own two kinds of stream; it only calls `handle`
             self.stream = DirectStream(self.direct, route, request, self.client, self.stream_send, self._hang_up)  # type: ignore[assignment]

@@ -1,5 +1,7 @@
 """The HTTP server over real sockets: what a client sees on the wire, and how it stops and starts again."""
 
+import os
+import stat
 from functools import partial
 from pathlib import Path
 
@@ -113,21 +115,35 @@ class TestOneSend:
     """Each send is a system call and a trip through the scheduler."""
 
     async def test_an_answer_is_one_send(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sends: list[bytes] = []
-        original = trio.SocketStream.send_all
+        writes: list[bytes] = []
+        original = os.write
 
-        async def noted(stream: trio.SocketStream, data: bytes) -> None:
-            sends.append(data)
-            await original(stream, data)
+        def noted(fd: int, data: bytes) -> int:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                writes.append(data)
+            return original(fd, data)
 
         async with serving(EchoApp()) as served:
             client = await served.connect()
-            monkeypatch.setattr(trio.SocketStream, "send_all", noted)
+            monkeypatch.setattr(os, "write", noted)
             assert await client.get("/one") == b"GET /one "
-        asked, answer = sends
-        assert asked == request("/one")
+        (answer,) = writes
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.endswith(b"\r\n\r\nGET /one ")
+
+    async def test_an_answer_larger_than_the_buffers_is_sent_as_the_client_reads(self) -> None:
+        large = b"x" * 20_000_000
+
+        async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            if scope["type"] == "lifespan":
+                await answer_lifespan(receive, send)
+            else:
+                await reply(send, large)
+
+        async with serving(app) as served:
+            client = await served.connect()
+            assert await client.get("/large") == large
+            assert await client.get("/again") == large
 
     async def test_a_streamed_answer_is_sent_as_it_comes(self) -> None:
         go_on = trio.Event()
