@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import trio
 from msgspec.structs import replace
 
+from bottalk.delivery import queue
 from bottalk.messages import Listener
 from bottalk.values import ChannelId, Outcome, Row, RowId
 
@@ -57,7 +58,7 @@ class Outbox:
     the texts when their turn comes.
     """
 
-    __slots__ = ("_characters", "_listeners", "_rows", "_system", "_texts", "expect", "in_hand", "wakeup")
+    __slots__ = ("_characters", "_listeners", "_rows", "_system", "_texts", "expect", "in_hand", "is_resting", "wakeup")
 
     def __init__(self) -> None:
         self.in_hand: frozenset[RowId] = frozenset()
@@ -65,13 +66,15 @@ class Outbox:
         them. Written by the actor alone, between `Outboxes.free` and its next checkpoint; read by the journal."""
         self.expect: Callable[[], None] = nobody
         """Called when a row is about to be committed: whoever sends may get ready. Set by the channel's actor."""
+        self.is_resting = False
+        """The channel's actor waits for a time that a row which only joins the others cannot move."""
         self._rows: dict[RowId, Row] = {}
         self._listeners: dict[RowId, tuple[Listener, ...]] = {}
         self._texts = self._characters = 0
         """Of the rows that are not light: how many, and how long they are together."""
         self._system = 0
         self.wakeup = Wakeup()
-        """Set for each new row and each change of the channel; its actor's send loop waits for it."""
+        """Set for what may change when the next message goes; the send loop of the channel's actor waits for it."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -93,6 +96,10 @@ class Outbox:
     def oldest(self) -> Row | None:
         """The push that has waited longest."""
         return next((row for row in self._rows.values() if not row.is_system), None)
+
+    def is_news(self, row: Row) -> bool:
+        """Whether its actor must look at this new row before its rest is over."""
+        return not (self.is_resting and queue.only_joins(row))
 
     # --- for the journal ---
 

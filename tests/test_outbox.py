@@ -115,3 +115,12 @@ def test_a_verb_makes_no_outbox() -> None:
         assert draft.in_hand(nobodys) == frozenset()
         assert draft.waiting_row(nobodys, RowId(1)) is None
         assert (draft.waiting_rows(nobodys), draft.queue_length(nobodys)) == ([], 0)
+
+
+def test_only_a_row_that_joins_lets_the_sender_rest() -> None:
+    outbox = Outbox()
+    joining = replace(a_row(1), priority=Priority.NORMAL, replace_key=None)
+    assert outbox.is_news(joining), "nobody rests"
+    outbox.is_resting = True
+    assert not outbox.is_news(joining)
+    assert outbox.is_news(a_row(1)), "it is urgent"

@@ -222,6 +222,7 @@ class Journal:
         self.pictures.reminders.gone.difference_update(changes.forgotten)
         if changes.reminders:
             self.pictures.reminders.wakeup.set()
+        touched = {row.channel_id for row, _ in changes.born if outboxes.of(row.channel_id).is_news(row)}
         for row, listener in changes.born:
             outboxes.of(row.channel_id).add(row, listener)
         for row_id, giver, taker in changes.moved:
@@ -234,8 +235,7 @@ class Journal:
             self._measures.ended(outcome, None, 0.0)
         for ip in changes.arrived:
             self.pictures.newcomers.add(ip, self._last_commit_at or 0.0)
-        touched = {row.channel_id for row, _ in changes.born} | {row.channel_id for row in changes.tried}
-        touched |= {taker for _, _, taker in changes.moved}
+        touched |= {row.channel_id for row in changes.tried} | {taker for _, _, taker in changes.moved}
         for channel_id in touched | changes.channels.keys():
             if outboxes.depth(channel_id):
                 outboxes.of(channel_id).changed()

@@ -88,7 +88,7 @@ class Sender:
                 if frozen is not None:
                     return frozen
                 continue
-            await self._news(self._nap(None if turn is None else turn.wait))
+            await self._news(self._nap(None if turn is None else turn.wait), is_firm=self._tries.is_firm(turn))
             if self._is_expecting:
                 await self._warm()
 
@@ -112,14 +112,21 @@ class Sender:
             return None
         return self._tries.freeze(rows)
 
-    async def _news(self, seconds: float) -> None:
-        """Wait for news of the outbox, so long at most. An idle channel keeps no deadline: that is 1 KB each."""
-        wakeup = self._line.outbox.wakeup
-        if seconds == inf:
-            await wakeup.wait()
-        else:
-            with trio.move_on_after(seconds):
-                await wakeup.wait()
+    async def _news(self, seconds: float, *, is_firm: bool) -> None:
+        """Wait for news of the outbox, so long at most. `is_firm`: a row that only joins the others is none.
+
+        An idle channel keeps no deadline: that is 1 KB each.
+        """
+        outbox = self._line.outbox
+        outbox.is_resting = is_firm
+        try:
+            if seconds == inf:
+                await outbox.wakeup.wait()
+            else:
+                with trio.move_on_after(seconds):
+                    await outbox.wakeup.wait()
+        finally:
+            outbox.is_resting = False
 
     async def _up(self) -> None:
         """Wait until the host answers, or for news: what waits is judged meanwhile, too."""
@@ -130,7 +137,7 @@ class Sender:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(until_up)
-            await self._news(self._nap(None))
+            await self._news(self._nap(None), is_firm=True)
             nursery.cancel_scope.cancel()
 
     async def _warm(self) -> None:
@@ -158,15 +165,12 @@ class Sender:
                 log.info("push.not_sent", channel=line.channel_id, push=row.push_id, reason=why.value)
 
     def _nap(self, wait: float | None) -> float:
-        """Seconds to sleep at most: until a message may go, or a row's time comes or is over.
-
-        Wall times are looked at again each minute, so that a moved clock is noticed.
-        """
+        """Seconds to sleep at most: until a message may go, a row's time comes or is over, or the next look is due."""
         if len(self._line.outbox) == 0:
             return inf
         now = self._line.tools.clock.now()
         change = queue.next_change(self._line.outbox, now)
-        return max(0.0, min(60.0, inf if wait is None else wait, inf if change is None else change - now))
+        return max(0.0, min(queue.LOOK_S, inf if wait is None else wait, inf if change is None else change - now))
 
     async def _try(self, frozen: Frozen) -> None:
         """One call of sendmessage, and what comes of it committed."""

@@ -79,6 +79,19 @@ class Tries:
         turns = [*self._again(now), *([] if fresh is None else [fresh])]
         return min(turns, key=lambda turn: max(turn.wait, 0.0), default=None)
 
+    def is_firm(self, turn: Turn | None) -> bool:
+        """Whether this, the last `next`, stands until its time whatever row joins those that wait.
+
+        What is tried again goes before a row that joins. Otherwise one may end the wait of `low` ones, complete what
+        fills the last message, be free of a suspicion, or be the first.
+        """
+        if self._suspects.rows or len(self._line.outbox) == 0:
+            return False
+        if self._frozen:
+            return True
+        window, quota = self._line.channel().window, self._line.tools.config.delivery.quota
+        return turn is not None and turn.rows[0].priority is not Priority.LOW and window.spent != quota - 1
+
     def _again(self, now: float) -> Iterator[Turn]:
         """The frozen ones; the urgent one first."""
         heartbeat = self._line.heartbeat

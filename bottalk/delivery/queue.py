@@ -10,6 +10,9 @@ from bottalk.values import Outcome, Priority, Reason, Row, RowId, RowStatus, Set
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 _BEGUN = -1
 
+LOOK_S = 60.0
+"""Seconds after which what waits is looked at again, whatever comes: so that a moved clock is noticed."""
+
 BEGUN_S = 86400.0
 """Seconds that a text of which parts are out is kept past its time: the rest completes what the person has half of."""
 
@@ -71,6 +74,13 @@ def waiting(rows: Sequence[Row], window: Window, now: float, style: Style) -> Wa
         # only the last message of a window is kept for more
         fills_message=window.spent == style.settings.quota - 1 and fills_message(rows, style),
     )
+
+
+def only_joins(row: Row) -> bool:
+    """Whether this new row changes nothing for those that wait already: it hurries nobody, replaces nobody, and is not
+    over before the next look."""
+    is_plain = row.replace_key is None and row.not_before is None and row.expires_at - row.accepted_at >= LOOK_S
+    return is_plain and row.priority is not Priority.URGENT
 
 
 def ends_at(row: Row) -> float:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bottalk.config import DeliverySettings
-from bottalk.delivery import queue
+from bottalk.delivery import pacing, queue
 from bottalk.delivery import window as windows
 from bottalk.delivery.digest import Style
 from bottalk.delivery.pacing import Waiting
-from bottalk.values import ChannelId, Priority, PushId, Reason, Row, RowId
+from bottalk.values import ChannelId, Closed, Priority, PushId, Reason, Row, RowId, Window
 
 T0 = 1_790_000_000.0
 STYLE = Style(DeliverySettings(), ZoneInfo("Asia/Shanghai"))
@@ -133,3 +133,43 @@ def test_each_row_is_over_at_most_once_and_one_of_each_key_stays(
     keys = [r.replace_key for r in rest if r.replace_key is not None]
     assert len(keys) == len(set(keys))
     assert {r.id for r in queue.ready(rows, now)} == {r.id for r in rows if (r.not_before or 0) <= now}
+
+
+WINDOWS = st.builds(
+    Window,
+    life=st.just(86_400.0),
+    epoch=st.integers(0, 2),
+    opened_at=st.just(T0),
+    spent=st.integers(0, 10).filter(lambda spent: spent != STYLE.settings.quota - 1),
+    closed=st.none() | st.sampled_from(Closed),
+    closed_at=st.none() | st.just(T0 - 10),
+    last_send_at=st.none() | st.floats(T0 - 50, T0 + 50),
+    penalty_step=st.just(1),
+    penalty_until=st.none() | st.floats(T0 - 50, T0 + 900),
+)
+
+
+@given(ROWS, st.sampled_from([Priority.NORMAL, Priority.LOW]), WINDOWS, st.floats(0, 60))
+def test_a_row_that_only_joins_moves_no_turn(
+    given_rows: list[tuple[Priority, float | None, str | None, float]],
+    priority: Priority,
+    window: Window,
+    offset: float,
+) -> None:
+    """Where something that is not low may go already, and the window has more than its last message."""
+    now, joining = T0 + offset, row(50, priority=priority, expires=1e4)
+    assert queue.only_joins(joining)
+    rows = [row(0)] + [row(n, priority=p, key=k, expires=100 + e) for n, (p, _, k, e) in enumerate(given_rows, 1)]
+
+    def turn(rows: list[Row]) -> tuple[float | None, float | None]:
+        waiting = queue.waiting(queue.ready(rows, now), window, now, STYLE)
+        settings = STYLE.settings
+        return pacing.earliest(window, waiting, now, settings), pacing.probe_at(window, waiting, now, settings)
+
+    assert turn([*rows, joining]) == turn(rows)
+    assert queue.over([*rows, joining], (), now) == queue.over(rows, (), now)
+
+
+def test_a_row_that_hurries_replaces_or_ends_soon_does_more_than_join() -> None:
+    others = [row(1, priority=Priority.URGENT), row(1, key="k"), row(1, not_before=T0 + 5), row(1, expires=30)]
+    assert not any(queue.only_joins(one) for one in others)
