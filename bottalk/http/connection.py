@@ -12,6 +12,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -110,9 +111,9 @@ class Connection:
         with self._reading:
             while True:
                 try:
-                    data = await self._stream.receive_some(MAX_RECEIVE)
-                except trio.BrokenResourceError:
-                    break
+                    data = await self._receive()
+                except OSError:
+                    break  # reset
                 if self._reading.cancel_called:
                     break  # the bytes came too late: a request that would be cut at once is not begun
                 if not self._closing:
@@ -124,6 +125,18 @@ class Connection:
                 if not data:
                     break
         await self._protocol.handle(Closed())
+
+    async def _receive(self) -> bytes:
+        """What has come, once something has; empty at the end of the stream. Raises OSError.
+
+        `receive_some` would read first and then wait, but a client's next request is seldom there already.
+        """
+        while True:
+            await trio.lowlevel.wait_readable(self._stream.socket)
+            try:
+                return os.read(self._stream.socket.fileno(), MAX_RECEIVE)
+            except BlockingIOError:
+                continue  # it was nothing after all
 
     async def _answer_whole(self, data: bytes) -> bool:
         """Answer `data` here if it is a whole request for a direct route; False, and nothing is done, if it is not."""
@@ -145,8 +158,8 @@ class Connection:
             self._end_answers()
             return True
         is_last = stopping.is_set()
-        more = self._shared.config.response_headers("h11")
-        await self._send(whole.written(answer, [*more, _CLOSE] if is_last else more))
+        date = whole.date(int(time.time()))
+        await self._send(whole.written(answer, [date, _CLOSE] if is_last else [date]))
         if is_last:
             self._end_answers()
         else:

@@ -7,6 +7,8 @@ it; whatever else has come is h11's, from its first byte on.
 
 import re
 from collections.abc import Iterable
+from email.utils import formatdate
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -57,6 +59,12 @@ def _headers(lines: Iterable[bytes]) -> list[Header] | None:
             return None
         headers.append((header[1].lower(), header[2] or b""))
     return headers
+
+
+@lru_cache(maxsize=1)
+def date(second: int) -> Header:
+    """The header that says when an answer was made, Unix time."""
+    return b"date", formatdate(second, usegmt=True).encode("ascii")
 
 
 def written(answer: DirectAnswer, more: Iterable[Header]) -> bytes:

@@ -2,11 +2,14 @@
 
 import base64
 import random
+import re
 
 from bottalk.ilink.settings import IlinkSettings
 from bottalk.values import Secret
 
 Header = tuple[str, str]
+
+_UNSENDABLE = re.compile("[^!-~]")
 
 
 class Headers:
@@ -53,4 +56,4 @@ def bearer(token: Secret) -> str:
 
     Only a stored token that was never iLink's has such; what is left is unknown to iLink, which then says so (-14).
     """
-    return "".join(c for c in token.reveal() if "!" <= c <= "~")
+    return _UNSENDABLE.sub("", token.reveal())
