@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from bottalk.config import DeliverySettings
+from bottalk.delivery import pacing
 from bottalk.delivery import window as windows
 from bottalk.values import Channel, ChannelId, ChannelStatus, Closed
 
@@ -115,7 +116,7 @@ def _cause(channel: Channel, signs: Signs, now: float, settings: DeliverySetting
         return Cause.NO_POLL, now - signs.seconds_since_poll
     if signs.host_down_since is not None:
         return Cause.ILINK_DOWN, signs.host_down_since
-    if window.penalty_until is not None and window.penalty_until > now:
+    if (pacing.rests_until(window, now, settings) or now) > now:
         return Cause.PENALTY, window.last_send_at
     if signs.retrying_since is not None:
         return Cause.RETRYING, signs.retrying_since

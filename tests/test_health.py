@@ -115,3 +115,11 @@ def test_the_table_has_every_cause_with_words_and_red_ones_first() -> None:
     levels = [level for level, _ in TABLE.values()]
     assert levels == sorted(levels, key=[Level.RED, Level.YELLOW].index)
     assert all(advice for _, advice in TABLE.values())
+
+
+def test_a_rest_noted_before_the_clock_was_set_back_is_over() -> None:
+    """The sender does not hold it either."""
+    punished = replace(WELL, window=replace(WELL.window, penalty_step=1, penalty_until=NOW + SETTINGS.penalty[0]))
+    signs = Signs(seconds_since_poll=1.0)
+    assert judge(punished, signs, NOW, SETTINGS).cause is Cause.PENALTY
+    assert judge(punished, signs, NOW - 86_400, SETTINGS) == GREEN

@@ -46,10 +46,16 @@ def earliest(window: Window, waiting: Waiting, now: float, settings: DeliverySet
         start = max(start, _after(waiting.oldest_at, settings.last_hold, now))
     if waiting.low_only and not waiting.begun:
         start = max(start, _after(waiting.oldest_at, settings.low_hold, now))
-    if window.penalty_until is not None:
-        longest = settings.penalty[min(window.penalty_step, len(settings.penalty)) - 1]
-        start = max(start, _after(window.penalty_until - longest, longest, now))
-    return start
+    rest = rests_until(window, now, settings)
+    return start if rest is None else max(start, rest)
+
+
+def rests_until(window: Window, now: float, settings: DeliverySettings) -> float | None:
+    """The wall time at which the rest after iLink's refusals is over; None where there was none."""
+    if window.penalty_until is None:
+        return None
+    longest = settings.penalty[min(window.penalty_step, len(settings.penalty)) - 1]
+    return _after(window.penalty_until - longest, longest, now)
 
 
 def _after(since: float, seconds: float, now: float) -> float:

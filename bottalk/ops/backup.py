@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
@@ -115,7 +116,8 @@ def put_in_place(copy: Path, database: Path, now: float) -> Path | None:
 
     There is a whole database under its name at every moment. Raises BackupError.
     """
-    replaced = database.with_name(f"{database.name}.replaced-{int(now)}")
+    names = (database.with_name(f"{database.name}.replaced-{second}") for second in count(int(now)))
+    replaced = next(name for name in names if not name.exists())
     try:
         _sync(copy)
         kept = _set_aside(database, replaced) if database.exists() else None

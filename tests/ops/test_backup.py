@@ -203,6 +203,17 @@ def test_the_database_of_before_is_kept_with_its_log_of_commits(database: Path, 
     assert keys(kept) == ["a", "b"]
 
 
+def test_two_restores_in_one_second_keep_both_databases_of_before(database: Path, tmp_path: Path) -> None:
+    made = backup.make(database, tmp_path / "backups", 7, NOW)
+    kept = []
+    for user in "bc":
+        add_user(database, user)
+        with backup.unpacked(made.path, database.parent) as (copy, _):
+            kept.append(backup.put_in_place(copy, database, NOW))
+    assert [keys(one) for one in kept if one is not None] == [["a", "b"], ["a", "c"]]
+    assert keys(database) == ["a"]
+
+
 def test_where_there_was_none_nothing_is_kept(database: Path, tmp_path: Path) -> None:
     made = backup.make(database, tmp_path / "backups", 7, NOW)
     elsewhere = tmp_path / "new"
