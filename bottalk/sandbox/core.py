@@ -156,6 +156,7 @@ class Sandbox(Phone):
         if fault.kind == "delay":
             await trio.sleep(fault.delay_s)
             return None
+        is_refused = answer is not None and call.entry.outcome == "refused"
         _note(call, "fault", fault.kind)
         match fault.kind:
             case "hang":
@@ -167,7 +168,8 @@ class Sandbox(Phone):
             case "garbage":
                 return faults.garbage_answer(fault.garbage)
             case "empty_body":
-                return Answer(200, b"")
+                # it says that all went well: in place of a refusal it would be a silent drop, which has its own switch
+                return None if is_refused else Answer(200, b"")
             case "wrong_code":
                 return faults.wrong_code_answer(fault)
         return None

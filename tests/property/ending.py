@@ -18,6 +18,7 @@ async def heal(life: Life) -> None:
         sandbox.silent_drop(phone.user, False)
         sandbox.backlog(phone.user, False)
         life.switch(phone, Switch(phone.number, "cured"))
+    await _start_parked(life)  # a parked one does not know whether its session is dead
     await trio.sleep(200)  # whatever hangs has given up, whoever is dead knows it
     directory = stage.daemon.pictures.directory
     for user in list(directory.users()):
@@ -28,10 +29,15 @@ async def heal(life: Life) -> None:
         is_served = session is not None and channel is not None and session.token == channel.bot_token.reveal()
         if channel is not None and not (is_served and channel.is_live):
             await life.bind(phone, None)
-    for channel_id in stage.daemon.channels.parked():
-        await stage.daemon.services.channels.restart(channel_id)
+    await _start_parked(life)
     await trio.sleep(60)
     life.note_channels()
+
+
+async def _start_parked(life: Life) -> None:
+    daemon = life.stage.daemon
+    for channel_id in daemon.channels.parked():
+        await daemon.services.channels.restart(channel_id)
 
 
 async def drain(life: Life, hours: float = 12) -> None:

@@ -72,6 +72,8 @@ def run(script: Script, seed: int, parameters: Parameters, queue: int) -> None:
 
 LOST = Fault(kind="lost_answer", endpoint="sendmessage")
 FAILING = Fault(kind="status", endpoint="sendmessage", times=6)
+EMPTY = Fault(kind="empty_body", when="after", endpoint="sendmessage")
+SLOW = Fault(kind="delay", endpoint="sendmessage", times=2, delay_s=2.0)
 seeds = st.integers(0, 2**16)
 queues = st.sampled_from([500, 6])
 
@@ -110,12 +112,26 @@ def test_as_reported_from_the_field(script: Script, seed: int, queue: int) -> No
     *[(Write(0, 1, "word"), 0.0)] * 2,
     (Write(0, 1, "word"), 0.01),
 )
+@once(  # an empty body in place of a refusal: a silent drop that nobody had switched on
+    (Write(0), 0.0),
+    (Restart("cut"), 0.0),
+    (Push(0, wait=0.0), 0.0),
+    (Arm(EMPTY), 0.0),
+    (Push(0, wait=0.0), 0.01),
+)
 @lives
 @given(script=scripts, seed=seeds, queue=queues)
 def test_where_ilink_is_harsh(script: Script, seed: int, queue: int) -> None:
     run(script, seed, HARSH, queue)
 
 
+@once(  # parked, it did not know that its session was dead, and nobody scanned again
+    (Crash("sendmessage", 7, True), 0.0),
+    (Arm(SLOW), 0.0),
+    (Write(2), 0.0),
+    (Arm(SLOW), 320.0),
+    (Switch(2, "unbind"), 0.0),
+)
 @lives
 @given(script=scripts, seed=seeds, queue=queues)
 def test_where_ilink_is_easy(script: Script, seed: int, queue: int) -> None:

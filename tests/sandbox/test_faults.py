@@ -102,6 +102,14 @@ async def test_empty_body() -> None:
     assert arrived(sandbox) == 1
 
 
+async def test_an_empty_body_does_not_turn_a_refusal_into_a_success() -> None:
+    sandbox, client, token = opened()
+    sandbox.arm(Fault(kind="empty_body", when="after"))
+    answer = await client.post("sendmessage", token, send_body(text=""))
+    assert answer.json()["ret"] == -2
+    assert arrived(sandbox) == 0
+
+
 @pytest.mark.parametrize(
     ("style", "numbers"),
     [
