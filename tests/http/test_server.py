@@ -131,6 +131,32 @@ class TestOneSend:
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.endswith(b"\r\n\r\nGET /one ")
 
+    async def test_an_app_that_streams_without_a_rest_leaves_the_loop_to_others(self) -> None:
+        turns = 0
+
+        async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            if scope["type"] == "lifespan":
+                await answer_lifespan(receive, send)
+                return
+            before = turns
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+            for _ in range(99):
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await send({"type": "http.response.body", "body": b"%d" % (turns - before > 50), "more_body": False})
+
+        async def others(task_status: trio.TaskStatus[None]) -> None:
+            nonlocal turns
+            task_status.started()
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        async with serving(app) as served, trio.open_nursery() as nursery:
+            await nursery.start(others)
+            client = await served.connect()
+            assert await client.get("/stream") == b"x" * 99 + b"1"
+            nursery.cancel_scope.cancel()
+
     async def test_an_answer_larger_than_the_buffers_is_sent_as_the_client_reads(self) -> None:
         large = b"x" * 20_000_000
 
