@@ -98,8 +98,9 @@ class Outbox:
         return next((row for row in self._rows.values() if not row.is_system), None)
 
     def is_news(self, row: Row) -> bool:
-        """Whether its actor must look at this new row before its rest is over."""
-        return not (self.is_resting and queue.only_joins(row))
+        """Whether its actor must look at this new row, not added yet, before its rest is over. The first one always:
+        those that it rests for may have been settled by others, and what it rests for be over."""
+        return not (self.is_resting and self._rows and queue.only_joins(row))
 
     # --- for the journal ---
 

@@ -119,8 +119,11 @@ def test_a_verb_makes_no_outbox() -> None:
 
 def test_only_a_row_that_joins_lets_the_sender_rest() -> None:
     outbox = Outbox()
-    joining = replace(a_row(1), priority=Priority.NORMAL, replace_key=None)
+    joining = replace(a_row(2), priority=Priority.NORMAL, replace_key=None)
+    outbox.add(a_row(1), None)
     assert outbox.is_news(joining), "nobody rests"
     outbox.is_resting = True
     assert not outbox.is_news(joining)
-    assert outbox.is_news(a_row(1)), "it is urgent"
+    assert outbox.is_news(a_row(2)), "it is urgent"
+    outbox.settle(RowId(1), DONE)
+    assert outbox.is_news(joining), "it is the first"

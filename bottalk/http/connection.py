@@ -157,10 +157,9 @@ class Connection:
         except BreakOff:
             self._end_answers()
             return True
-        is_last = stopping.is_set()
         date = whole.date(int(time.time()))
-        await self._send(whole.written(answer, [date, _CLOSE] if is_last else [date]))
-        if is_last:
+        await self._send(whole.written(answer, [date, _CLOSE] if stopping.is_set() else [date]))
+        if stopping.is_set():  # perhaps only since: it may have taken the client long to read
             self._end_answers()
         else:
             await self._on_event(Updated(idle=True))
@@ -190,7 +189,9 @@ class Connection:
         if isinstance(event, RawData):
             if not self._closing:
                 await self._send(event.data)
-                await trio.lowlevel.checkpoint()  # who streams without waiting for anything must not keep the loop
+                await (
+                    trio.lowlevel.cancel_shielded_checkpoint()
+                )  # who streams without waiting for anything must not keep the loop
         elif isinstance(event, Updated):
             self._busy = not event.idle
             self._give(self._shared.keep_alive_timeout if event.idle else math.inf)
@@ -207,7 +208,8 @@ class Connection:
         sent = False
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
-            if rest := self._write_now(data):
+            rest = memoryview(data)[self._write_now(data) :]
+            if rest:
                 with trio.move_on_after(self._shared.write_timeout):
                     await self._stream.send_all(rest)
                     sent = True
@@ -223,15 +225,15 @@ class Connection:
         if not sent:
             await self._protocol.handle(Closed())
 
-    def _write_now(self, data: bytes) -> bytes:
-        """Write what the socket's buffer takes, as a rule all of an answer; returns the rest. Raises OSError.
+    def _write_now(self, data: bytes) -> int:
+        """Write what the socket's buffer takes, as a rule all of an answer; how many bytes that was. Raises OSError.
 
         No deadline and no trip through the scheduler, for what needs no waiting.
         """
         try:
-            return data[os.write(self._stream.socket.fileno(), data) :]
+            return os.write(self._stream.socket.fileno(), data)
         except BlockingIOError:
-            return data
+            return 0
 
     def _end_answers(self) -> None:
         """The last answer is out: send the end of the stream, and go on reading for `LINGER` seconds to discard."""

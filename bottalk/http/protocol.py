@@ -6,14 +6,17 @@ hypercorn supplies the protocol (`H11Protocol`, over h11) and the ASGI side of a
 - HTTP/1 only. hypercorn turns a connection into HTTP/2 when a client asks (it cannot be switched off), and there one
   bad preface ends the whole server. Here an `Upgrade` is ignored, as RFC 9110 §7.8 allows, and a websocket handshake is
   an ordinary request.
+- A header line with many blanks costs no more than another (`possessive`).
 - Handing the body to the app never waits for an app that has stopped listening.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import h11
+import h11._readers as h11_readers
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
@@ -24,6 +27,18 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, H11SendableEvent, Scope
 
 from bottalk.http.direct import BreakOff, Direct, DirectStream, path_of
+
+
+def possessive(header_field: re.Pattern[bytes]) -> re.Pattern[bytes]:
+    """h11's pattern of a header line (0.16), taking the blanks after the colon once and for all.
+
+    It matches the same lines, as no value begins with a blank. But a bad line is not tried again from each of its
+    blanks, which takes a time in the square of their number: 20 s of the whole daemon's for one head of 64 KB.
+    """
+    return re.compile(header_field.pattern.replace(rb":[ \t]*(", rb":[ \t]*+(", 1))
+
+
+h11_readers.header_field_re = possessive(h11_readers.header_field_re)
 
 
 class HttpProtocol(H11Protocol):

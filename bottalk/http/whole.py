@@ -15,7 +15,8 @@ from msgspec import Struct
 from bottalk.http.direct import DirectAnswer, Header
 
 _REQUEST = re.compile(rb"(GET|POST) ([\x21-\x7e]+) HTTP/1\.1")
-_HEADER = re.compile(rb"([-!#$%&'*+.^_`|~0-9a-zA-Z]+):[ \t]*([^\0\s]+(?:[ \t]+[^\0\s]+)*)?[ \t]*")
+# possessive: a long run of blanks that ends badly must not be tried again from each of its blanks
+_HEADER = re.compile(rb"([-!#$%&'*+.^_`|~0-9a-zA-Z]+):[ \t]*+([^\0\s]+(?:[ \t]+[^\0\s]+)*)?[ \t]*")
 _DIGITS = re.compile(rb"[0-9]{1,9}")
 _NOT_PLAIN = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 """Headers that ask for more than an answer."""

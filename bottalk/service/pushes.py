@@ -184,7 +184,7 @@ class Pushes:
 
     async def _new(self, form: PushForm, user: User, strict: bool, decided: trio.Event | None = None) -> PushAnswer:
         limit = self._config.rate_limit if user.rate_limit is None else user.rate_limit
-        rate = await self._ratelimit.ask(Spend(user.id, limit))  # it only reckons: it takes at once, or not at all
+        rate = await self._ratelimit.ask(Spend(user.id, limit), timeout=TAKEN_WITHIN_S)
         if not rate.granted:
             return PushAnswer(strict, Refusal.RATE_LIMIT, rate=rate)
         if not form.title.strip() and not form.text.strip():

@@ -64,12 +64,13 @@ async def test_rows_before_a_closed_window_wake_nobody(
         person = await world.active()
         await spend(world, person, 10)
         await world.push(person, "等着的")
+        await trio.sleep(0.1)
         with looks(monkeypatch) as found:
             before = len(found)
             for n in range(20):
                 await world.push(person, f"第 {n} 条")
             await trio.sleep(0.1)
-            assert len(found) == before
+            assert len(found) == before == 0
         await world.write(person)
         await world.until(lambda: world.waiting(person) == 0, within=10)
 
@@ -89,3 +90,17 @@ async def test_rows_that_come_while_ilink_is_down_wake_nobody_and_go_when_it_ans
             assert len(found) <= 2, "a retry may fall into it"
         await world.until(lambda: world.waiting(person) == 0, within=600)
         assert "第 19 条" in world.texts(person)[-1]
+
+
+async def test_the_first_row_wakes_it_whatever_it_rested_for(tmp_path: Path, autojump_clock: object) -> None:
+    """What waited was dropped, the person has written, and the connection is still warm."""
+    async with open_world(tmp_path) as world:
+        person = await world.active()
+        await spend(world, person, 10)
+        await world.push(person, "等着的", wait=0)
+        await trio.sleep(5)
+        channel = world.daemon.pictures.directory.channel(person.channel_id)
+        assert channel is not None
+        assert await world.daemon.services.channels.drop_queue(channel.user_id, person.channel_id) == 1
+        await world.write(person)
+        assert (await world.push(person, "新的")).rows[0].outcome.status is RowStatus.SUCCESS

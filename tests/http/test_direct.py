@@ -17,7 +17,7 @@ from tests.http.serving import EchoApp, request, serving
 
 @dataclass
 class Toy:
-    """Answers `/direct…` with method, path, query and body; `/direct/held` waits for `release`."""
+    """Answers `/direct…` with method, path, query and body, `/direct/held` after `release`, `/direct/large` 20 MB."""
 
     max_body: int = 100
     release: trio.Event = field(default_factory=trio.Event)
@@ -32,6 +32,8 @@ class Toy:
             self.held.set()
             await self.release.wait()
         self.answered += 1
+        if route == "/direct/large":
+            return DirectAnswer(200, [(b"content-length", b"20000000")], b"x" * 20_000_000)
         said = f"{request.method} {route} {request.query.decode()} {request.body.decode()}".encode()
         return DirectAnswer(200, [(b"content-length", str(len(said)).encode())], said)
 
@@ -145,6 +147,18 @@ async def test_a_stop_waits_for_an_answer_under_way() -> None:
         assert status == 200
         assert b"connection: close" in head.lower()
         await served.ended.wait()
+
+
+async def test_a_stop_that_comes_while_an_answer_goes_out_ends_its_connection() -> None:
+    async with serving(EchoApp(), ServerSettings(graceful_timeout=60), direct=Toy()) as served:
+        client = await served.connect()
+        await client.send(request("/direct/large"))
+        await trio.testing.wait_all_tasks_blocked(0.1)  # the socket's buffer is full
+        served.stopping.set()
+        assert len((await client.answer())[1]) == 20_000_000
+        assert await client.closed()
+        with trio.fail_after(30):
+            await served.ended.wait()
 
 
 async def test_a_connection_that_is_over_leaves_nothing_to_the_collector() -> None:
