@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import trio
+import trio.testing
 
 from bottalk.config import load
 from bottalk.daemon import open_daemon
@@ -112,6 +113,7 @@ async def test_twenty_starts_and_stops_leave_nothing(tmp_path: Path) -> None:
                 world = World(daemon, sandbox, clock=None)  # type: ignore[arg-type]  # only its clockless parts are used
                 person = await world.active(sandbox.users[0] if sandbox.users else None)
                 await world.push(person, "一条")
+            await trio.testing.wait_all_tasks_blocked(0.05)  # the upstream's side of each connection ends, too
             counts.append(what_is_left())
         assert counts[-1] == counts[3], counts
         assert len(sandbox.read(person.user)) == 20
