@@ -189,9 +189,8 @@ class Connection:
         if isinstance(event, RawData):
             if not self._closing:
                 await self._send(event.data)
-                await (
-                    trio.lowlevel.cancel_shielded_checkpoint()
-                )  # who streams without waiting for anything must not keep the loop
+                # who streams without waiting for anything must not keep the loop
+                await trio.lowlevel.cancel_shielded_checkpoint()
         elif isinstance(event, Updated):
             self._busy = not event.idle
             self._give(self._shared.keep_alive_timeout if event.idle else math.inf)

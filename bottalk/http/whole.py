@@ -1,8 +1,8 @@
 """A request that comes whole in one piece, as nearly all pushes do, without a parser that is ready for anything.
 
-What h11 must be ready for (bodies in chunks or in pieces, `Expect`, pipelining, folded lines, HTTP/1.0) makes it cost
-more than all the rest of such a request. Here one is read if it is plain in every respect, exactly as h11 would read
-it; whatever else has come is h11's, from its first byte on.
+h11 is ready for bodies in chunks or in pieces, `Expect`, pipelining, folded lines and HTTP/1.0, and that was a fifth of
+what a push costs. Here a request is read if it is plain in every respect, exactly as h11 would read it; whatever else
+has come is h11's, from its first byte on.
 """
 
 import re
