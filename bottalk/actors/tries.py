@@ -82,15 +82,14 @@ class Tries:
     def is_firm(self, turn: Turn | None) -> bool:
         """Whether this, the last `next`, stands until its time whatever row joins those that wait.
 
-        What is tried again goes before a row that joins. Otherwise one may end the wait of `low` ones, complete what
-        fills the last message, be free of a suspicion, or be the first.
+        What is tried again goes before a row that joins; one that joins may be free of a suspicion, or be the first.
         """
         if self._suspects.rows or len(self._line.outbox) == 0:
             return False
         if self._frozen:
             return True
-        window, quota = self._line.channel().window, self._line.tools.config.delivery.quota
-        return turn is not None and turn.rows[0].priority is not Priority.LOW and window.spent != quota - 1
+        window, settings = self._line.channel().window, self._line.tools.config.delivery
+        return turn is not None and queue.is_unmoved(turn.rows, window, settings)
 
     def _again(self, now: float) -> Iterator[Turn]:
         """The frozen ones; the urgent one first."""

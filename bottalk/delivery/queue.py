@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from math import inf
 
+from bottalk.config import DeliverySettings
 from bottalk.delivery.digest import Style, fills_message
 from bottalk.delivery.pacing import Waiting
 from bottalk.values import Outcome, Priority, Reason, Row, RowId, RowStatus, Settlement, Window
@@ -81,6 +82,14 @@ def only_joins(row: Row) -> bool:
     over before the next look."""
     is_plain = row.replace_key is None and row.not_before is None and row.expires_at - row.accepted_at >= LOOK_S
     return is_plain and row.priority is not Priority.URGENT
+
+
+def is_unmoved(rows: Sequence[Row], window: Window, settings: DeliverySettings) -> bool:
+    """Whether the turn of these rows, which may go, stays where it is when one that only joins is added.
+
+    Where all of them are `low` it could end their wait, and it could fill the last message of a window.
+    """
+    return bool(rows) and rows[0].priority is not Priority.LOW and window.spent != settings.quota - 1
 
 
 def ends_at(row: Row) -> float:

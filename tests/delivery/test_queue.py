@@ -140,7 +140,7 @@ WINDOWS = st.builds(
     life=st.just(86_400.0),
     epoch=st.integers(0, 2),
     opened_at=st.just(T0),
-    spent=st.integers(0, 10).filter(lambda spent: spent != STYLE.settings.quota - 1),
+    spent=st.integers(0, 10),
     closed=st.none() | st.sampled_from(Closed),
     closed_at=st.none() | st.just(T0 - 10),
     last_send_at=st.none() | st.floats(T0 - 50, T0 + 50),
@@ -156,18 +156,26 @@ def test_a_row_that_only_joins_moves_no_turn(
     window: Window,
     offset: float,
 ) -> None:
-    """Where something that is not low may go already, and the window has more than its last message."""
-    now, joining = T0 + offset, row(50, priority=priority, expires=1e4)
+    now, joining, settings = T0 + offset, row(50, priority=priority, expires=1e4), STYLE.settings
     assert queue.only_joins(joining)
-    rows = [row(0)] + [row(n, priority=p, key=k, expires=100 + e) for n, (p, _, k, e) in enumerate(given_rows, 1)]
+    rows = [row(n, priority=p, key=k, expires=100 + e) for n, (p, _, k, e) in enumerate(given_rows, 1)]
 
     def turn(rows: list[Row]) -> tuple[float | None, float | None]:
         waiting = queue.waiting(queue.ready(rows, now), window, now, STYLE)
-        settings = STYLE.settings
         return pacing.earliest(window, waiting, now, settings), pacing.probe_at(window, waiting, now, settings)
 
-    assert turn([*rows, joining]) == turn(rows)
     assert queue.over([*rows, joining], (), now) == queue.over(rows, (), now)
+    if queue.is_unmoved(queue.ready(rows, now), window, settings):
+        assert turn([*rows, joining]) == turn(rows)
+
+
+def test_a_row_that_joins_moves_the_turn_of_low_ones_and_of_none() -> None:
+    open_window = Window(life=86_400.0, epoch=1, opened_at=T0)
+    last = replace(open_window, spent=STYLE.settings.quota - 1)
+    assert not queue.is_unmoved([], open_window, STYLE.settings)
+    assert not queue.is_unmoved([row(1, priority=Priority.LOW)], open_window, STYLE.settings)
+    assert not queue.is_unmoved([row(1)], last, STYLE.settings)
+    assert queue.is_unmoved([row(1)], open_window, STYLE.settings)
 
 
 def test_a_row_that_hurries_replaces_or_ends_soon_does_more_than_join() -> None:
